@@ -1,0 +1,1 @@
+"""Printed things: PDFs by typst, QR codes by segno."""

@@ -1,0 +1,1 @@
+"""One person, one ledger: what every room knows a person by."""

@@ -1,0 +1,1 @@
+"""Who was where, when: the fact that checkpoints write, tracing reads and the retention rule forgets."""

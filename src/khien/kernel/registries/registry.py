@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Generic, TypeVar
+
+from django.utils.functional import Promise
+
+from khien.kernel.staff.actors import Actor
+
+T = TypeVar("T")
+
+
+class Registry(Generic[T]):
+    """A named list that rooms add to at start; a key stands once."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._entries: dict[str, T] = {}
+
+    def add(self, key: str, entry: T) -> None:
+        """Announce an entry. Raises `LookupError` when the key is taken."""
+        if key in self._entries:
+            raise LookupError(f"{self.name}: {key!r} is announced twice")
+        self._entries[key] = entry
+
+    def get(self, key: str) -> T:
+        return self._entries[key]
+
+    def items(self) -> list[tuple[str, T]]:
+        return sorted(self._entries.items())
+
+    def __iter__(self) -> Iterator[T]:
+        return iter([entry for _key, entry in self.items()])
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+
+@dataclass(frozen=True, slots=True)
+class MenuEntry:
+    """A page in the staff navigation, for those who hold one of the roles."""
+
+    label: str | Promise
+    url_name: str
+    roles: frozenset[str]
+    order: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeskWidget:
+    """A tile of the situation board: `read(actor)` gives the context of `template`."""
+
+    title: str | Promise
+    template: str
+    read: Callable[[Actor], dict[str, Any]]
+    roles: frozenset[str]
+    order: int
+
+
+@dataclass(frozen=True, slots=True)
+class PersonPanel:
+    """A section of the person page: `read(actor, person_id)` gives the context of `template`, or None
+    when the actor has nothing to see there."""
+
+    title: str | Promise
+    template: str
+    read: Callable[[Actor, int], dict[str, Any] | None]
+    order: int
+
+
+@dataclass(frozen=True, slots=True)
+class SearchHit:
+    label: str
+    detail: str
+    url: str
+    rank: float
+
+
+@dataclass(frozen=True, slots=True)
+class SearchEntry:
+    """Something the one search finds: `find(actor, text, limit)` gives hits, best first."""
+
+    title: str | Promise
+    find: Callable[[Actor, str, int], list[SearchHit]]
+    order: int
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionRule:
+    """`forget(before)` removes what is older than the Vietnamese day `before` and returns how many rows went.
+
+    `rule_key` names the rule whose value has `{"days": n}`.
+    """
+
+    title: str | Promise
+    rule_key: str
+    forget: Callable[[date], int]
+
+
+menu: Registry[MenuEntry] = Registry("menu")
+desk_widgets: Registry[DeskWidget] = Registry("desk widgets")
+person_panels: Registry[PersonPanel] = Registry("person panels")
+search_entries: Registry[SearchEntry] = Registry("search entries")
+retention: Registry[RetentionRule] = Registry("retention")

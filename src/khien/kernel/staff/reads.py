@@ -1,0 +1,60 @@
+"""Who is asking: actors made from accounts, residents' sessions and device tokens."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from django.http import HttpRequest
+
+from khien.kernel import clock
+from khien.kernel.staff.actors import Actor, Grant
+from khien.kernel.staff.models import Account, Device, RoleGrant
+from khien.kernel.staff.roles import Role
+from khien.kernel.units.reads import scope_paths
+
+RESIDENT_SESSION_KEY = "resident_person_id"
+
+NOBODY = Actor(kind="resident", id=None, name="")
+
+
+def actor_of_account(account: Any) -> Actor:
+    """The member of staff with the grants that hold now; an inactive account is nobody."""
+    if not isinstance(account, Account) or not account.is_active:
+        return NOBODY
+    held = RoleGrant.objects.filter(account=account, during__contains=clock.now()).values_list("role", "unit_id")
+    grants = tuple(Grant(role, scope_paths(unit_id)) for role, unit_id in held)
+    return Actor(kind="staff", id=account.pk, name=account.full_name, grants=grants)
+
+
+def actor_of_resident(person_id: int) -> Actor:
+    """A resident who has proved to be this person."""
+    return Actor(kind="resident", id=person_id, name=f"person:{person_id}", person_id=person_id)
+
+
+def actor_of_device_token(token: str) -> Actor | None:
+    """The active device with this token, as a guard of its unit; None for unknown, suspended or revoked."""
+    device = Device.objects.filter(token_hash=hash_token(token), state=Device.State.ACTIVE).first()
+    return None if device is None else actor_of_device(device)
+
+
+def actor_of_device(device: Device) -> Actor:
+    return Actor(
+        kind="device",
+        id=device.pk,
+        name=device.name,
+        grants=(Grant(Role.GUARD, scope_paths(device.unit_id)),),
+    )
+
+
+def actor_of_request(request: HttpRequest) -> Actor:
+    """The actor of a page: staff first, then a signed-in resident, else nobody."""
+    if request.user.is_authenticated:
+        return actor_of_account(request.user)
+    person_id = request.session.get(RESIDENT_SESSION_KEY)
+    return NOBODY if person_id is None else actor_of_resident(person_id)
+
+
+def hash_token(token: str) -> str:
+    """What is stored of a token or a one-time code (they are long and random, so a plain hash is enough)."""
+    return hashlib.sha256(token.encode()).hexdigest()

@@ -1,0 +1,1 @@
+"""Composition: settings, addresses, theme, supervisor and command line."""

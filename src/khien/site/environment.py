@@ -1,0 +1,76 @@
+"""Every setting that an installation may make, read from the environment.
+
+`docs/operations.md` lists them all; a test compares the two.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parents[3]
+
+
+class SettingError(ValueError):
+    """A setting has a value that cannot be used; the text names it, the reason and the way out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One environment variable: its name, what holds without it, and what it is for."""
+
+    name: str
+    default: str
+    help: str
+    secret: bool = False
+
+    def text(self) -> str:
+        return os.environ.get(self.name, self.default)
+
+    def flag(self) -> bool:
+        value = self.text().lower()
+        if value in {"1", "true", "yes", "on"}:
+            return True
+        if value in {"", "0", "false", "no", "off"}:
+            return False
+        raise SettingError(f"{self.name}={value!r} is neither yes nor no: use 1 or 0")
+
+    def number(self) -> int:
+        try:
+            return int(self.text())
+        except ValueError as fault:
+            raise SettingError(f"{self.name}={self.text()!r} is not a whole number") from fault
+
+
+DEVELOPMENT_SECRET = "development-only"  # noqa: S105 - refused in production
+
+SETTINGS: dict[str, Setting] = {
+    setting.name: setting
+    for setting in (
+        Setting("KHIEN_MODE", "development", "`production` refuses default secrets and plain HTTP cookies"),
+        Setting("KHIEN_SECRET", DEVELOPMENT_SECRET, "master secret: sessions, signed links", secret=True),
+        Setting(
+            "KHIEN_KEYS",
+            "",
+            "folder of the key files (identity numbers, passes, audit seals); default `keys` in the data folder",
+        ),
+        Setting("KHIEN_DATA", "", "data folder; default `var` in the project"),
+        Setting("DATABASE_URL", "", "PostgreSQL of one's own; default the embedded server", secret=True),
+        Setting("KHIEN_HOSTS", "localhost,127.0.0.1", "host names that the web server answers to"),
+        Setting("KHIEN_URL", "http://127.0.0.1:8000", "public address, printed on posters and in messages"),
+        Setting("KHIEN_PORT", "8000", "port of the web server"),
+        Setting("KHIEN_BIND", "127.0.0.1", "address that the web server listens on"),
+        Setting("KHIEN_PROVINCE", "35", "code of the province that this installation serves"),
+        Setting("KHIEN_SMS_GATEWAY", "simulator", "`simulator` or `http_json`"),
+        Setting("KHIEN_SMS_URL", "", "address of the HTTP SMS gateway"),
+        Setting("KHIEN_SMS_TOKEN", "", "token for the HTTP SMS gateway", secret=True),
+        Setting("KHIEN_DEMO", "0", "demo data, demo accounts and the faster clock; never in production"),
+        Setting("KHIEN_TEST_DATA", "", "data sets for tests that may not ship; default `../shared/data`"),
+    )
+}
+
+
+def get(name: str) -> Setting:
+    """The declared setting of that name; an undeclared one is a programming error."""
+    return SETTINGS[name]

@@ -1,0 +1,219 @@
+"""Django's settings, all derived from `khien.site.environment`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from csp.constants import NONE, SELF
+from django.utils.translation import gettext_lazy as _
+
+from khien.site import environment
+from khien.site.environment import PROJECT, SettingError
+
+PRODUCTION = environment.get("KHIEN_MODE").text() == "production"
+KHIEN_DEMO = environment.get("KHIEN_DEMO").flag()
+SECRET_KEY = environment.get("KHIEN_SECRET").text()
+if PRODUCTION and (SECRET_KEY == environment.DEVELOPMENT_SECRET or len(SECRET_KEY) < 32):
+    raise SettingError(
+        "KHIEN_SECRET is the default or shorter than 32 characters: set one of your own, "
+        "for example from `openssl rand -hex 32`"
+    )
+if PRODUCTION and KHIEN_DEMO:
+    raise SettingError("KHIEN_DEMO=1 makes known passwords: it cannot be used with KHIEN_MODE=production")
+
+DEBUG = False
+ALLOWED_HOSTS = [host.strip() for host in environment.get("KHIEN_HOSTS").text().split(",") if host.strip()]
+KHIEN_URL = environment.get("KHIEN_URL").text().rstrip("/")
+KHIEN_PROVINCE = environment.get("KHIEN_PROVINCE").text()
+KHIEN_DATA = Path(environment.get("KHIEN_DATA").text() or PROJECT / "var")
+KHIEN_KEYS = Path(environment.get("KHIEN_KEYS").text() or KHIEN_DATA / "keys")
+KHIEN_SMS_GATEWAY = environment.get("KHIEN_SMS_GATEWAY").text()
+KHIEN_SMS_URL = environment.get("KHIEN_SMS_URL").text()
+KHIEN_SMS_TOKEN = environment.get("KHIEN_SMS_TOKEN").text()
+
+KERNEL = [
+    f"khien.kernel.{name}"
+    for name in (
+        "clock",
+        "language",
+        "units",
+        "staff",
+        "rules",
+        "events",
+        "audit",
+        "people",
+        "places",
+        "presence",
+        "standing",
+    )
+]
+GATEWAYS = ["khien.gateways.sms"]
+ROOMS = [
+    f"khien.rooms.{name}" for name in ("checkpoints", "testing", "tracing", "quarantine", "broadcasts")
+]
+
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.postgres",
+    "django.contrib.humanize",
+    "procrastinate.contrib.django",
+    "csp",
+    "django_htmx",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "axes",
+    *KERNEL,
+    *GATEWAYS,
+    *ROOMS,
+    "khien.response",
+    "khien.desk",
+    "khien.site",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "khien.kernel.doors.middleware.ActorMiddleware",
+    "khien.kernel.doors.middleware.ProblemMiddleware",
+    "axes.middleware.AxesMiddleware",
+]
+
+ROOT_URLCONF = "khien.site.urls"
+WSGI_APPLICATION = "khien.site.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [Path(__file__).parent / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.template.context_processors.i18n",
+                "django.contrib.messages.context_processors.messages",
+                "khien.kernel.doors.context.house",
+            ],
+        },
+    }
+]
+
+
+def _database() -> dict[str, object]:
+    url = environment.get("DATABASE_URL").text()
+    if not url:
+        # The supervisor and the command line start the embedded server and set DATABASE_URL.
+        url = os.environ.get("KHIEN_EMBEDDED_URL", "postgresql:///khien")
+    parts = urlsplit(url)
+    query = dict(pair.split("=", 1) for pair in parts.query.split("&") if "=" in pair)
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": unquote(parts.path.lstrip("/")) or "khien",
+        "USER": unquote(parts.username or query.get("user", "")),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": unquote(parts.hostname or query.get("host", "")),
+        "PORT": str(parts.port or query.get("port", "")),
+        "CONN_MAX_AGE": 60,
+        "CONN_HEALTH_CHECKS": True,
+    }
+
+
+DATABASES = {"default": _database()}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+AUTH_USER_MODEL = "staff.Account"
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "allauth.account.auth_backends.AuthenticationBackend",
+]
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.ScryptPasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "/desk/"
+ACCOUNT_LOGIN_METHODS = {"username"}
+ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]
+ACCOUNT_ADAPTER = "khien.site.accounts.StaffAdapter"
+ACCOUNT_EMAIL_VERIFICATION = "none"
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+MFA_TOTP_ISSUER = "Khiên"
+AXES_FAILURE_LIMIT = 8
+AXES_COOLOFF_TIME = 0.25  # hours
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+AXES_ENABLE_ADMIN = False
+
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PRODUCTION
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_AGE = 12 * 3600
+SECURE_HSTS_SECONDS = 31_536_000 if PRODUCTION else 0
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if PRODUCTION else None
+CSRF_TRUSTED_ORIGINS = [KHIEN_URL]
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF, "'wasm-unsafe-eval'"],
+        "worker-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "media-src": [SELF, "blob:"],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "manifest-src": [SELF],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+        "base-uri": [NONE],
+    }
+}
+
+LANGUAGE_CODE = "vi"
+LANGUAGES = [("vi", _("Tiếng Việt")), ("en", _("Tiếng Anh"))]
+# Texts are written in Vietnamese; each app's `locale/en` holds the English.
+LOCALE_PATHS = [Path(__file__).parent / "locale"]
+LANGUAGE_COOKIE_NAME = "khien_language"
+USE_TZ = True
+TIME_ZONE = "Asia/Ho_Chi_Minh"
+FORMAT_MODULE_PATH = ["khien.site.formats"]
+
+STATIC_URL = "/static/"
+STATIC_ROOT = KHIEN_DATA / "static"
+STATICFILES_DIRS = [Path(__file__).parent / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+WHITENOISE_USE_FINDERS = True
+DATA_UPLOAD_MAX_MEMORY_SIZE = 12 * 1024 * 1024
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "root": {"handlers": ["console"], "level": "WARNING"},
+    "loggers": {"khien": {"level": "INFO"}, "axes": {"level": "ERROR"}},
+}

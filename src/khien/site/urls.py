@@ -1,0 +1,22 @@
+"""All addresses: one prefix a room, the public pages at the root, one API."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.urls import include, path
+
+from khien.site.api import api
+
+rooms = [
+    path(f"{app.rsplit('.', 1)[1]}/", include(f"{app}.pages", namespace=app.rsplit(".", 1)[1]))
+    for app in settings.ROOMS
+]
+
+urlpatterns = [
+    path("", include("khien.desk.pages", namespace="desk")),
+    path("accounts/", include("allauth.urls")),
+    path("language/", include("django.conf.urls.i18n")),
+    path("api/v1/", api.urls),
+    path("gateways/sms/", include("khien.gateways.sms.pages", namespace="sms")),
+    *rooms,
+]
