@@ -82,9 +82,13 @@ def make_household(unit: AdminUnit, *people: Person) -> Household:
     return household
 
 
-def make_account(role: str, unit: AdminUnit, username: str = "", password: str = "mat-khau-thu-nghiem") -> Account:
+def make_account(
+    role: str, unit: AdminUnit, username: str = "", password: str = "mat-khau-thu-nghiem"
+) -> Account:
     """A member of staff with one role in one unit."""
-    account = Account(username=username or f"{role}{next(_number)}", full_name="Cán bộ Thử", created_at=clock.now())
+    account = Account(
+        username=username or f"{role}{next(_number)}", full_name="Cán bộ Thử", created_at=clock.now()
+    )
     account.set_password(password)
     account.save()
     RoleGrant.objects.create(

@@ -50,9 +50,7 @@ KERNEL = [
     )
 ]
 GATEWAYS = ["khien.gateways.sms"]
-ROOMS = [
-    f"khien.rooms.{name}" for name in ("checkpoints", "testing", "tracing", "quarantine", "broadcasts")
-]
+ROOMS = [f"khien.rooms.{name}" for name in ("checkpoints", "testing", "tracing", "quarantine", "broadcasts")]
 
 INSTALLED_APPS = [
     "django.contrib.auth",

@@ -24,7 +24,13 @@ class ProblemOut(Schema):
     way_out: str
 
 
-PROBLEMS: dict[int, Any] = {401: ProblemOut, 403: ProblemOut, 404: ProblemOut, 409: ProblemOut, 422: ProblemOut}
+PROBLEMS: dict[int, Any] = {
+    401: ProblemOut,
+    403: ProblemOut,
+    404: ProblemOut,
+    409: ProblemOut,
+    422: ProblemOut,
+}
 """Declare as `response={200: Answer, **PROBLEMS}` on every operation."""
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import unicodedata
 import uuid
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import ArrayField, DateRangeField, RangeOperators
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import F, Func, Q, Value
 
+from khien.kernel.language import fold, sort_key
 from khien.kernel.staff.roles import Role
 from khien.kernel.staff.scope import Scoped
 from khien.kernel.units.models import AdminUnit
@@ -64,8 +67,16 @@ class Person(Scoped):
     address = models.CharField(max_length=200, blank=True)
     household = models.ForeignKey(Household, models.SET_NULL, null=True, related_name="members")
     merged_into = models.ForeignKey("self", models.PROTECT, null=True, related_name="merged_from")
-    source = models.CharField(max_length=40, blank=True, help_text="how the record came: desk, import, scan …")
+    source = models.CharField(
+        max_length=40, blank=True, help_text="how the record came: desk, import, scan …"
+    )
     created_at = models.DateTimeField()
+    search_tokens = ArrayField(
+        models.CharField(max_length=40),
+        default=list,
+        editable=False,
+        help_text="folded words of the name, y<birth year>, u<each unit up to the country>; empty once merged",
+    )
 
     class Meta:
         constraints: ClassVar = [
@@ -79,11 +90,36 @@ class Person(Scoped):
         ]
         indexes: ClassVar = [
             models.Index(fields=["unit"], name="person_unit"),
+            models.Index(
+                fields=["name_folded"], opclasses=["varchar_pattern_ops"], name="person_name_prefix"
+            ),
+            GinIndex(fields=["search_tokens"], name="person_tokens", fastupdate=False),
             models.Index(fields=["household"], name="person_household"),
         ]
 
     def __str__(self) -> str:
         return self.full_name
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        self.prepare()
+        super().save(*args, **kwargs)
+
+    def prepare(self) -> Person:
+        """Set what follows from the other columns; bulk loads call it themselves."""
+        self.full_name = " ".join(unicodedata.normalize("NFC", self.full_name).split())
+        self.name_folded = fold(self.full_name)
+        self.name_sort = sort_key(self.full_name)
+        if self.birth_date is not None:
+            self.birth_year = self.birth_date.year
+        self.search_tokens = []
+        if self.merged_into_id is None:
+            path = (self.unit.path or "") if self.unit is not None else ""
+            self.search_tokens = [
+                *dict.fromkeys(self.name_folded.split()),
+                *([f"y{self.birth_year}"] if self.birth_year else []),
+                *(f"u{pk}" for pk in path.split(".") if pk),
+            ]
+        return self
 
 
 class DocumentKind(models.TextChoices):

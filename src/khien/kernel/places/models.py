@@ -52,7 +52,8 @@ class Place(Scoped):
     class Meta:
         constraints: ClassVar = [
             models.CheckConstraint(
-                condition=Q(closed_at__isnull=True) | Q(closed_at__gt=F("opened_at")), name="place_closed_after"
+                condition=Q(closed_at__isnull=True) | Q(closed_at__gt=F("opened_at")),
+                name="place_closed_after",
             ),
         ]
         indexes: ClassVar = [models.Index(fields=["unit"], name="place_unit")]

@@ -30,7 +30,9 @@ class PresenceRecord(models.Model):
     enter = models.DateTimeField()
     leave = models.DateTimeField(null=True, help_text="null while the person is still there")
     source = models.CharField(max_length=10, choices=Source.choices)
-    exit_inferred = models.BooleanField(default=False, help_text="no exit was scanned; closed by the kind's rule")
+    exit_inferred = models.BooleanField(
+        default=False, help_text="no exit was scanned; closed by the kind's rule"
+    )
     entry_inferred = models.BooleanField(default=False, help_text="only the exit was scanned")
     source_key = models.CharField(max_length=64, help_text="what it is derived from, e.g. first scan's id")
     commit_order = models.BigIntegerField(help_text="from the sequence presence_commit")

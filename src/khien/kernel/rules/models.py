@@ -37,9 +37,7 @@ class Rule(models.Model):
                 name="rule_one_a_day",
                 expressions=[
                     (
-                        Func(
-                            F("key_id"), F("key_id"), Value("[]"), function="int8range"
-                        ),
+                        Func(F("key_id"), F("key_id"), Value("[]"), function="int8range"),
                         RangeOperators.OVERLAPS,
                     ),
                     ("during", RangeOperators.OVERLAPS),

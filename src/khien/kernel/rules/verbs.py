@@ -23,7 +23,9 @@ def load_seed(actor: Actor) -> int:
     """
     added = 0
     for entry in json.loads(SEED.read_text("utf-8")):
-        key, _created = RuleKey.objects.get_or_create(key=entry["key"], defaults={"meaning": entry["meaning"]})
+        key, _created = RuleKey.objects.get_or_create(
+            key=entry["key"], defaults={"meaning": entry["meaning"]}
+        )
         if key.rules.exists():
             continue
         for rule in entry["rules"]:

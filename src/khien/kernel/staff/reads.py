@@ -22,7 +22,9 @@ def actor_of_account(account: Any) -> Actor:
     """The member of staff with the grants that hold now; an inactive account is nobody."""
     if not isinstance(account, Account) or not account.is_active:
         return NOBODY
-    held = RoleGrant.objects.filter(account=account, during__contains=clock.now()).values_list("role", "unit_id")
+    held = RoleGrant.objects.filter(account=account, during__contains=clock.now()).values_list(
+        "role", "unit_id"
+    )
     grants = tuple(Grant(role, scope_paths(unit_id)) for role, unit_id in held)
     return Actor(kind="staff", id=account.pk, name=account.full_name, grants=grants)
 

@@ -6,45 +6,67 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Seal',
+            name="Seal",
             fields=[
-                ('id', models.BigIntegerField(help_text='1, 2, 3 … without gaps', primary_key=True, serialize=False)),
-                ('sealed_at', models.DateTimeField(help_text='real time')),
-                ('lines', models.IntegerField()),
-                ('previous_hash', models.CharField(max_length=64)),
-                ('hash', models.CharField(max_length=64)),
-                ('key_id', models.CharField(max_length=16)),
-                ('signature', models.CharField(max_length=128)),
+                (
+                    "id",
+                    models.BigIntegerField(
+                        help_text="1, 2, 3 … without gaps", primary_key=True, serialize=False
+                    ),
+                ),
+                ("sealed_at", models.DateTimeField(help_text="real time")),
+                ("lines", models.IntegerField()),
+                ("previous_hash", models.CharField(max_length=64)),
+                ("hash", models.CharField(max_length=64)),
+                ("key_id", models.CharField(max_length=16)),
+                ("signature", models.CharField(max_length=128)),
             ],
         ),
         migrations.CreateModel(
-            name='AuditLine',
+            name="AuditLine",
             fields=[
-                ('id', models.BigAutoField(primary_key=True, serialize=False)),
-                ('at', models.DateTimeField(help_text='business time')),
-                ('recorded_at', models.DateTimeField(help_text='real time')),
-                ('sort', models.CharField(choices=[('write', 'ghi'), ('read', 'xem')], max_length=5)),
-                ('act', models.CharField(help_text='verb or read, e.g. tracing.open_case', max_length=80)),
-                ('actor_kind', models.CharField(max_length=10)),
-                ('actor_id', models.BigIntegerField(null=True)),
-                ('actor_name', models.CharField(max_length=120)),
-                ('purpose', models.CharField(blank=True, max_length=200)),
-                ('subject', models.CharField(blank=True, help_text='e.g. tracing.case:41', max_length=80)),
-                ('persons', django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), default=list, size=None)),
-                ('details', models.JSONField(default=dict)),
-                ('seal_place', models.IntegerField(help_text='position within its seal, from 0', null=True)),
-                ('seal', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='covered', to='audit.seal')),
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("at", models.DateTimeField(help_text="business time")),
+                ("recorded_at", models.DateTimeField(help_text="real time")),
+                ("sort", models.CharField(choices=[("write", "ghi"), ("read", "xem")], max_length=5)),
+                ("act", models.CharField(help_text="verb or read, e.g. tracing.open_case", max_length=80)),
+                ("actor_kind", models.CharField(max_length=10)),
+                ("actor_id", models.BigIntegerField(null=True)),
+                ("actor_name", models.CharField(max_length=120)),
+                ("purpose", models.CharField(blank=True, max_length=200)),
+                ("subject", models.CharField(blank=True, help_text="e.g. tracing.case:41", max_length=80)),
+                (
+                    "persons",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.BigIntegerField(), default=list, size=None
+                    ),
+                ),
+                ("details", models.JSONField(default=dict)),
+                ("seal_place", models.IntegerField(help_text="position within its seal, from 0", null=True)),
+                (
+                    "seal",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="covered",
+                        to="audit.seal",
+                    ),
+                ),
             ],
             options={
-                'indexes': [models.Index(condition=models.Q(('seal__isnull', True)), fields=['id'], name='audit_unsealed'), models.Index(fields=['seal', 'seal_place'], name='audit_by_seal'), models.Index(fields=['subject'], name='audit_subject')],
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("seal__isnull", True)), fields=["id"], name="audit_unsealed"
+                    ),
+                    models.Index(fields=["seal", "seal_place"], name="audit_by_seal"),
+                    models.Index(fields=["subject"], name="audit_subject"),
+                ],
             },
         ),
     ]

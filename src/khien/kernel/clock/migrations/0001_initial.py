@@ -4,23 +4,26 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='ClockSetting',
+            name="ClockSetting",
             fields=[
-                ('id', models.SmallIntegerField(default=1, primary_key=True, serialize=False)),
-                ('anchor_real', models.DateTimeField()),
-                ('anchor_business', models.DateTimeField()),
-                ('speed', models.FloatField(default=1.0)),
+                ("id", models.SmallIntegerField(default=1, primary_key=True, serialize=False)),
+                ("anchor_real", models.DateTimeField()),
+                ("anchor_business", models.DateTimeField()),
+                ("speed", models.FloatField(default=1.0)),
             ],
             options={
-                'constraints': [models.CheckConstraint(condition=models.Q(('id', 1)), name='clock_one_row'), models.CheckConstraint(condition=models.Q(('speed__gte', 0)), name='clock_never_runs_back')],
+                "constraints": [
+                    models.CheckConstraint(condition=models.Q(("id", 1)), name="clock_one_row"),
+                    models.CheckConstraint(
+                        condition=models.Q(("speed__gte", 0)), name="clock_never_runs_back"
+                    ),
+                ],
             },
         ),
     ]

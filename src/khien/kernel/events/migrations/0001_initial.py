@@ -5,40 +5,49 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Event',
+            name="Event",
             fields=[
-                ('id', models.BigAutoField(primary_key=True, serialize=False)),
-                ('name', models.CharField(max_length=60)),
-                ('at', models.DateTimeField(help_text='business time')),
-                ('recorded_at', models.DateTimeField(help_text='real time')),
-                ('payload', models.JSONField()),
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("name", models.CharField(max_length=60)),
+                ("at", models.DateTimeField(help_text="business time")),
+                ("recorded_at", models.DateTimeField(help_text="real time")),
+                ("payload", models.JSONField()),
             ],
             options={
-                'indexes': [models.Index(fields=['name', 'at'], name='event_name_at')],
+                "indexes": [models.Index(fields=["name", "at"], name="event_name_at")],
             },
         ),
         migrations.CreateModel(
-            name='Delivery',
+            name="Delivery",
             fields=[
-                ('id', models.BigAutoField(primary_key=True, serialize=False)),
-                ('handler', models.CharField(max_length=160)),
-                ('attempts', models.SmallIntegerField(default=0)),
-                ('retry_at', models.DateTimeField(help_text='real time; not before', null=True)),
-                ('done_at', models.DateTimeField(help_text='real time', null=True)),
-                ('failure', models.TextField(blank=True)),
-                ('event', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='deliveries', to='events.event')),
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("handler", models.CharField(max_length=160)),
+                ("attempts", models.SmallIntegerField(default=0)),
+                ("retry_at", models.DateTimeField(help_text="real time; not before", null=True)),
+                ("done_at", models.DateTimeField(help_text="real time", null=True)),
+                ("failure", models.TextField(blank=True)),
+                (
+                    "event",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="deliveries",
+                        to="events.event",
+                    ),
+                ),
             ],
             options={
-                'indexes': [models.Index(condition=models.Q(('done_at__isnull', True)), fields=['id'], name='delivery_open')],
-                'constraints': [models.UniqueConstraint(fields=('event', 'handler'), name='delivery_once')],
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("done_at__isnull", True)), fields=["id"], name="delivery_open"
+                    )
+                ],
+                "constraints": [models.UniqueConstraint(fields=("event", "handler"), name="delivery_once")],
             },
         ),
     ]

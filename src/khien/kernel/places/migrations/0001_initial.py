@@ -5,49 +5,90 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('units', '0001_initial'),
+        ("units", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='PlaceKind',
+            name="PlaceKind",
             fields=[
-                ('code', models.CharField(max_length=24, primary_key=True, serialize=False)),
-                ('name', models.CharField(help_text='Vietnamese', max_length=80)),
-                ('name_en', models.CharField(max_length=80)),
-                ('closed_space', models.BooleanField(help_text='indoors or in a vehicle')),
-                ('default_stay_min', models.SmallIntegerField()),
-                ('typical_area_m2', models.FloatField()),
-                ('is_checkpoint', models.BooleanField(default=False, help_text='people pass, they do not stay')),
+                ("code", models.CharField(max_length=24, primary_key=True, serialize=False)),
+                ("name", models.CharField(help_text="Vietnamese", max_length=80)),
+                ("name_en", models.CharField(max_length=80)),
+                ("closed_space", models.BooleanField(help_text="indoors or in a vehicle")),
+                ("default_stay_min", models.SmallIntegerField()),
+                ("typical_area_m2", models.FloatField()),
+                (
+                    "is_checkpoint",
+                    models.BooleanField(default=False, help_text="people pass, they do not stay"),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Place',
+            name="Place",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('code', models.CharField(help_text='on the poster; random, says nothing', max_length=12, unique=True)),
-                ('name', models.CharField(max_length=160)),
-                ('name_folded', models.CharField(max_length=160)),
-                ('address', models.CharField(blank=True, max_length=200)),
-                ('latitude', models.FloatField(null=True)),
-                ('longitude', models.FloatField(null=True)),
-                ('area_m2', models.FloatField(null=True)),
-                ('capacity', models.IntegerField(null=True)),
-                ('contact_name', models.CharField(blank=True, max_length=120)),
-                ('contact_phone', models.CharField(blank=True, max_length=16)),
-                ('opened_at', models.DateTimeField()),
-                ('closed_at', models.DateTimeField(null=True)),
-                ('parent', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='parts', to='places.place')),
-                ('unit', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='places', to='units.adminunit')),
-                ('kind', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='places.placekind')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "code",
+                    models.CharField(
+                        help_text="on the poster; random, says nothing", max_length=12, unique=True
+                    ),
+                ),
+                ("name", models.CharField(max_length=160)),
+                ("name_folded", models.CharField(max_length=160)),
+                ("address", models.CharField(blank=True, max_length=200)),
+                ("latitude", models.FloatField(null=True)),
+                ("longitude", models.FloatField(null=True)),
+                ("area_m2", models.FloatField(null=True)),
+                ("capacity", models.IntegerField(null=True)),
+                ("contact_name", models.CharField(blank=True, max_length=120)),
+                ("contact_phone", models.CharField(blank=True, max_length=16)),
+                ("opened_at", models.DateTimeField()),
+                ("closed_at", models.DateTimeField(null=True)),
+                (
+                    "parent",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="parts",
+                        to="places.place",
+                    ),
+                ),
+                (
+                    "unit",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="places",
+                        to="units.adminunit",
+                    ),
+                ),
+                (
+                    "kind",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="places.placekind"
+                    ),
+                ),
             ],
             options={
-                'indexes': [models.Index(fields=['unit'], name='place_unit')],
-                'constraints': [models.CheckConstraint(condition=models.Q(('closed_at__isnull', True), ('closed_at__gt', models.F('opened_at')), _connector='OR'), name='place_closed_after')],
+                "indexes": [models.Index(fields=["unit"], name="place_unit")],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("closed_at__isnull", True),
+                            ("closed_at__gt", models.F("opened_at")),
+                            _connector="OR",
+                        ),
+                        name="place_closed_after",
+                    )
+                ],
             },
         ),
     ]

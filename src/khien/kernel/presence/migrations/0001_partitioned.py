@@ -39,7 +39,12 @@ class Migration(migrations.Migration):
                 migrations.CreateModel(
                     name="PresenceRecord",
                     fields=[
-                        ("pk", models.CompositePrimaryKey("day", "id", blank=True, editable=False, primary_key=True, serialize=False)),
+                        (
+                            "pk",
+                            models.CompositePrimaryKey(
+                                "day", "id", blank=True, editable=False, primary_key=True, serialize=False
+                            ),
+                        ),
                         ("day", models.DateField()),
                         ("id", models.BigIntegerField()),
                         ("person_id", models.BigIntegerField()),

@@ -7,36 +7,81 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='RuleKey',
+            name="RuleKey",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('key', models.CharField(max_length=60, unique=True)),
-                ('meaning', models.CharField(max_length=300)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("key", models.CharField(max_length=60, unique=True)),
+                ("meaning", models.CharField(max_length=300)),
             ],
         ),
         migrations.CreateModel(
-            name='Rule',
+            name="Rule",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('during', django.contrib.postgres.fields.ranges.DateRangeField(help_text='[in force from, no longer in force)')),
-                ('value', models.JSONField()),
-                ('decision', models.CharField(help_text='number of the decision, e.g. 5053/QĐ-BYT', max_length=120)),
-                ('issued_on', models.DateField(null=True)),
-                ('summary', models.CharField(help_text='what it says, in Vietnamese, one sentence', max_length=400)),
-                ('source', models.CharField(max_length=300)),
-                ('to_confirm', models.BooleanField(default=True, help_text='the text of the decision has not been checked')),
-                ('key', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='rules', to='rules.rulekey')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "during",
+                    django.contrib.postgres.fields.ranges.DateRangeField(
+                        help_text="[in force from, no longer in force)"
+                    ),
+                ),
+                ("value", models.JSONField()),
+                (
+                    "decision",
+                    models.CharField(help_text="number of the decision, e.g. 5053/QĐ-BYT", max_length=120),
+                ),
+                ("issued_on", models.DateField(null=True)),
+                (
+                    "summary",
+                    models.CharField(help_text="what it says, in Vietnamese, one sentence", max_length=400),
+                ),
+                ("source", models.CharField(max_length=300)),
+                (
+                    "to_confirm",
+                    models.BooleanField(
+                        default=True, help_text="the text of the decision has not been checked"
+                    ),
+                ),
+                (
+                    "key",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="rules", to="rules.rulekey"
+                    ),
+                ),
             ],
             options={
-                'constraints': [django.contrib.postgres.constraints.ExclusionConstraint(expressions=[(models.Func(models.F('key_id'), models.F('key_id'), models.Value('[]'), function='int8range'), '&&'), ('during', '&&')], name='rule_one_a_day')],
+                "constraints": [
+                    django.contrib.postgres.constraints.ExclusionConstraint(
+                        expressions=[
+                            (
+                                models.Func(
+                                    models.F("key_id"),
+                                    models.F("key_id"),
+                                    models.Value("[]"),
+                                    function="int8range",
+                                ),
+                                "&&",
+                            ),
+                            ("during", "&&"),
+                        ],
+                        name="rule_one_a_day",
+                    )
+                ],
             },
         ),
     ]

@@ -6,66 +6,119 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='AdminUnit',
+            name="AdminUnit",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('code', models.CharField(max_length=8)),
-                ('tier', models.SmallIntegerField(choices=[(0, 'Trung ương'), (1, 'Tỉnh'), (2, 'Huyện'), (3, 'Xã')])),
-                ('kind', models.CharField(help_text='Tỉnh, Thành phố, Quận, Huyện, Xã, Phường, Thị trấn …', max_length=32)),
-                ('name', models.CharField(max_length=120)),
-                ('name_folded', models.CharField(max_length=120)),
-                ('sort_key', models.CharField(max_length=260)),
-                ('path', models.CharField(max_length=80, null=True, unique=True)),
-                ('during', django.contrib.postgres.fields.ranges.DateRangeField(help_text='[first day, first day after); unbounded where the source does not say')),
-                ('latitude', models.FloatField(null=True)),
-                ('longitude', models.FloatField(null=True)),
-                ('area_km2', models.FloatField(null=True)),
-                ('boundary', models.JSONField(help_text='GeoJSON geometry, WGS 84, simplified', null=True)),
-                ('source', models.CharField(max_length=200)),
-                ('parent', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='children', to='units.adminunit')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("code", models.CharField(max_length=8)),
+                (
+                    "tier",
+                    models.SmallIntegerField(
+                        choices=[(0, "Trung ương"), (1, "Tỉnh"), (2, "Huyện"), (3, "Xã")]
+                    ),
+                ),
+                (
+                    "kind",
+                    models.CharField(
+                        help_text="Tỉnh, Thành phố, Quận, Huyện, Xã, Phường, Thị trấn …", max_length=32
+                    ),
+                ),
+                ("name", models.CharField(max_length=120)),
+                ("name_folded", models.CharField(max_length=120)),
+                ("sort_key", models.CharField(max_length=260)),
+                ("path", models.CharField(max_length=80, null=True, unique=True)),
+                (
+                    "during",
+                    django.contrib.postgres.fields.ranges.DateRangeField(
+                        help_text="[first day, first day after); unbounded where the source does not say"
+                    ),
+                ),
+                ("latitude", models.FloatField(null=True)),
+                ("longitude", models.FloatField(null=True)),
+                ("area_km2", models.FloatField(null=True)),
+                ("boundary", models.JSONField(help_text="GeoJSON geometry, WGS 84, simplified", null=True)),
+                ("source", models.CharField(max_length=200)),
+                (
+                    "parent",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="children",
+                        to="units.adminunit",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='UnitSuccession',
+            name="UnitSuccession",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('share', models.CharField(choices=[('full', 'toàn bộ'), ('partial', 'một phần')], max_length=8)),
-                ('on', models.DateField()),
-                ('source', models.CharField(max_length=200)),
-                ('predecessor', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='successions', to='units.adminunit')),
-                ('successor', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='precessions', to='units.adminunit')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "share",
+                    models.CharField(choices=[("full", "toàn bộ"), ("partial", "một phần")], max_length=8),
+                ),
+                ("on", models.DateField()),
+                ("source", models.CharField(max_length=200)),
+                (
+                    "predecessor",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="successions",
+                        to="units.adminunit",
+                    ),
+                ),
+                (
+                    "successor",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="precessions",
+                        to="units.adminunit",
+                    ),
+                ),
             ],
         ),
         migrations.AddIndex(
-            model_name='adminunit',
-            index=models.Index(fields=['path'], name='unit_path_prefix', opclasses=['varchar_pattern_ops']),
+            model_name="adminunit",
+            index=models.Index(fields=["path"], name="unit_path_prefix", opclasses=["varchar_pattern_ops"]),
         ),
         migrations.AddIndex(
-            model_name='adminunit',
-            index=models.Index(fields=['parent'], name='unit_parent'),
+            model_name="adminunit",
+            index=models.Index(fields=["parent"], name="unit_parent"),
         ),
         migrations.AddIndex(
-            model_name='adminunit',
-            index=models.Index(fields=['code'], name='unit_code'),
+            model_name="adminunit",
+            index=models.Index(fields=["code"], name="unit_code"),
         ),
         migrations.AddConstraint(
-            model_name='adminunit',
-            constraint=models.UniqueConstraint(fields=('tier', 'code', 'during'), name='unit_tier_code_during'),
+            model_name="adminunit",
+            constraint=models.UniqueConstraint(
+                fields=("tier", "code", "during"), name="unit_tier_code_during"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='unitsuccession',
-            constraint=models.UniqueConstraint(fields=('predecessor', 'successor'), name='succession_once'),
+            model_name="unitsuccession",
+            constraint=models.UniqueConstraint(fields=("predecessor", "successor"), name="succession_once"),
         ),
         migrations.AddConstraint(
-            model_name='unitsuccession',
-            constraint=models.CheckConstraint(condition=models.Q(('predecessor', models.F('successor')), _negated=True), name='succession_between_two'),
+            model_name="unitsuccession",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("predecessor", models.F("successor")), _negated=True),
+                name="succession_between_two",
+            ),
         ),
     ]

@@ -1,0 +1,1 @@
+"""Data sets that ship with Khiên, each with its SOURCE.md."""
