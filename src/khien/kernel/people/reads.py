@@ -111,15 +111,13 @@ def _scope_tokens(actor: Actor) -> list[str] | None:
     return [f"u{path.rstrip('.').rsplit('.', 1)[-1]}" for path in actor.paths(*Person.scope_roles)]
 
 
-_IN_SCOPE = "(%(all)s OR search_tokens && %(scope)s::varchar[])"
-
-
 def _exact_ids(name: str, tokens: list[str], scope: list[str] | None, limit: int) -> list[int]:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT id FROM people_person WHERE name_folded = %(name)s"
-            f" AND search_tokens @> %(tokens)s::varchar[] AND {_IN_SCOPE}"
-            " AND merged_into_id IS NULL LIMIT %(limit)s",  # noqa: S608 - fixed clauses
+            " AND search_tokens @> %(tokens)s::varchar[]"
+            " AND (%(all)s OR search_tokens && %(scope)s::varchar[])"
+            " AND merged_into_id IS NULL LIMIT %(limit)s",
             {"name": name, "tokens": tokens, "all": scope is None, "scope": scope or [], "limit": limit},
         )
         return [row[0] for row in cursor.fetchall()]

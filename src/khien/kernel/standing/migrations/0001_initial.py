@@ -6,29 +6,53 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('people', '0001_initial'),
+        ("people", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Standing',
+            name="Standing",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(help_text='e.g. under_order, isolated_case', max_length=40)),
-                ('during', django.contrib.postgres.fields.ranges.DateTimeRangeField()),
-                ('colour', models.CharField(choices=[('red', 'đỏ'), ('orange', 'cam'), ('yellow', 'vàng'), ('green', 'xanh')], max_length=8)),
-                ('reason', models.CharField(max_length=200)),
-                ('room', models.CharField(max_length=40)),
-                ('authority', models.CharField(help_text='the row that says so, e.g. quarantine.order:17', max_length=80)),
-                ('person', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='standings', to='people.person')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("kind", models.CharField(help_text="e.g. under_order, isolated_case", max_length=40)),
+                ("during", django.contrib.postgres.fields.ranges.DateTimeRangeField()),
+                (
+                    "colour",
+                    models.CharField(
+                        choices=[("red", "đỏ"), ("orange", "cam"), ("yellow", "vàng"), ("green", "xanh")],
+                        max_length=8,
+                    ),
+                ),
+                ("reason", models.CharField(max_length=200)),
+                ("room", models.CharField(max_length=40)),
+                (
+                    "authority",
+                    models.CharField(
+                        help_text="the row that says so, e.g. quarantine.order:17", max_length=80
+                    ),
+                ),
+                (
+                    "person",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="standings",
+                        to="people.person",
+                    ),
+                ),
             ],
             options={
-                'indexes': [models.Index(fields=['person'], name='standing_person')],
-                'constraints': [models.UniqueConstraint(fields=('authority', 'kind'), name='standing_once_by_authority')],
+                "indexes": [models.Index(fields=["person"], name="standing_person")],
+                "constraints": [
+                    models.UniqueConstraint(fields=("authority", "kind"), name="standing_once_by_authority")
+                ],
             },
         ),
     ]
