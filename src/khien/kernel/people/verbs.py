@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from khien.kernel import clock
 from khien.kernel.acts import read, record, unchanged, verb
-from khien.kernel.errors import Conflict, Invalid
+from khien.kernel.errors import Conflict, Invalid, NotFound
 from khien.kernel.people import identity
 from khien.kernel.people.events import PEOPLE_MERGED, PEOPLE_UNMERGED
 from khien.kernel.people.models import (
@@ -189,7 +189,7 @@ def show_number(actor: Actor, document: IdentityDocument) -> str:
     if not actor.purpose:
         raise Invalid(_("Thiếu mục đích xem số giấy tờ."), field="purpose", way_out=_("Ghi xem để làm gì."))
     if not Person.objects.seen_by(actor).filter(pk=document.person_id).exists():
-        actor.must_have(())
+        raise NotFound()
     read(actor, "people.show_number", persons=[document.person_id], subject=document)
     return identity.open_number(document)
 
