@@ -16,6 +16,7 @@ class Seal(models.Model):
     hash = models.CharField(max_length=64)
     key_id = models.CharField(max_length=16)
     signature = models.CharField(max_length=128)
+    forgotten_at = models.DateTimeField(null=True, help_text="when the retention rule removed its lines")
 
     def __str__(self) -> str:
         return f"#{self.pk}"

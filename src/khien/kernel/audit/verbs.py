@@ -1,12 +1,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
-from khien.kernel import clock
-from khien.kernel.audit.models import AuditLine
+from django.db import connection, transaction
+
+from khien.kernel import clock, keys
+from khien.kernel.audit.chain import GENESIS, chain_hash
+from khien.kernel.audit.models import AuditLine, Seal
 from khien.kernel.staff.actors import Actor
+
+_SEALER_LOCK = 0x5EA1
 
 
 def write_line(
@@ -32,3 +37,55 @@ def write_line(
         persons=sorted(set(persons)),
         details=details or {},
     )
+
+
+def seal_lines(limit: int = 20_000) -> int:
+    """Chain the committed lines that no seal covers yet; returns how many. Called by the ticker each second.
+
+    One sealer at a time (an advisory lock); a line whose transaction is still open is simply in the next seal.
+    """
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_SEALER_LOCK])
+            if not cursor.fetchone()[0]:
+                return 0
+        lines = list(AuditLine.objects.filter(seal__isnull=True).order_by("pk")[:limit])
+        if not lines:
+            return 0
+        last = Seal.objects.order_by("-pk").first()
+        previous = last.hash if last else GENESIS
+        key = keys.current("audit-seal")
+        digest = chain_hash(previous, lines)
+        seal = Seal.objects.create(
+            id=last.pk + 1 if last else 1,
+            sealed_at=datetime.now(UTC),
+            lines=len(lines),
+            previous_hash=previous,
+            hash=digest,
+            key_id=key.id,
+            signature=key.ed25519().sign(digest.encode()).hex(),
+        )
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "UPDATE audit_auditline SET seal_id = %s, seal_place = place.number - 1"
+                " FROM unnest(%s::bigint[]) WITH ORDINALITY AS place(id, number)"
+                " WHERE audit_auditline.id = place.id",
+                [seal.pk, [line.pk for line in lines]],
+            )
+        return len(lines)
+
+
+def forget_before(day: date) -> int:
+    """Remove the lines of whole seals made before a Vietnamese day; the seals stay and say so."""
+    before = clock.start_of_day(day)
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL khien.forgetting = 'on'")
+        old = (
+            Seal.objects.filter(forgotten_at__isnull=True)
+            .exclude(covered__recorded_at__gte=before)
+            .filter(sealed_at__lt=before)
+        )
+        ids = list(old.values_list("pk", flat=True))
+        removed, _by_model = AuditLine.objects.filter(seal__in=ids).delete()
+        Seal.objects.filter(pk__in=ids).update(forgotten_at=datetime.now(UTC))
+    return removed

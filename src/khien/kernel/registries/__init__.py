@@ -1,15 +1,38 @@
 """Where rooms announce what others may use without knowing them: desk widgets, search entries, retention …
 
-Each registry is filled in the room's `AppConfig.ready()` and read by the desk, the site or a job.
+Each registry is filled in the room's `AppConfig.ready()` and read by the desk, the site or the ticker.
 """
 
 from khien.kernel.registries.registry import (
+    DeskWidget,
+    MenuEntry,
+    PersonPanel,
     Registry,
+    RetentionRule,
+    SearchEntry,
+    SearchHit,
+    Tick,
     desk_widgets,
     menu,
     person_panels,
     retention,
     search_entries,
+    ticks,
 )
 
-__all__ = ["Registry", "desk_widgets", "menu", "person_panels", "retention", "search_entries"]
+__all__ = [
+    "DeskWidget",
+    "MenuEntry",
+    "PersonPanel",
+    "Registry",
+    "RetentionRule",
+    "SearchEntry",
+    "SearchHit",
+    "Tick",
+    "desk_widgets",
+    "menu",
+    "person_panels",
+    "retention",
+    "search_entries",
+    "ticks",
+]

@@ -99,8 +99,21 @@ class RetentionRule:
     forget: Callable[[date], int]
 
 
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Something that the ticker runs again and again: cheap when there is nothing to do, idempotent.
+
+    `every_s` is real seconds between two runs; business schedules ("each morning") look at the clock inside.
+    """
+
+    run: Callable[[], object]
+    every_s: float
+    meaning: str
+
+
 menu: Registry[MenuEntry] = Registry("menu")
 desk_widgets: Registry[DeskWidget] = Registry("desk widgets")
 person_panels: Registry[PersonPanel] = Registry("person panels")
 search_entries: Registry[SearchEntry] = Registry("search entries")
 retention: Registry[RetentionRule] = Registry("retention")
+ticks: Registry[Tick] = Registry("ticks")

@@ -1,0 +1,14 @@
+"""What every installation holds before its first day of work: units, rules, kinds of places."""
+
+from __future__ import annotations
+
+from khien.kernel.rules import verbs as rules
+from khien.kernel.staff import system_actor
+from khien.kernel.units import verbs as units
+
+
+def prepare() -> None:
+    """Load the shipped units and rules into a migrated database; does nothing where they already are."""
+    actor = system_actor("setup")
+    units.load_country(actor)
+    rules.load_seed(actor)
