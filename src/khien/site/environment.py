@@ -65,6 +65,13 @@ SETTINGS: dict[str, Setting] = {
         Setting("KHIEN_SMS_GATEWAY", "simulator", "`simulator` or `http_json`"),
         Setting("KHIEN_SMS_URL", "", "address of the HTTP SMS gateway"),
         Setting("KHIEN_SMS_TOKEN", "", "token for the HTTP SMS gateway", secret=True),
+        Setting("KHIEN_SMS_SENDER", "", "registered sender name (brandname), where the gateway wants one"),
+        Setting("KHIEN_SMS_TIMEOUT_S", "10", "seconds after which an answer of the SMS gateway is unknown"),
+        Setting(
+            "KHIEN_SMS_FIELDS",
+            "",
+            "other names for the SMS gateway's JSON fields, e.g. `to=phone text=content message_id=id`",
+        ),
         Setting("KHIEN_DEMO", "0", "demo data, demo accounts and the faster clock; never in production"),
         Setting("KHIEN_TEST_DATA", "", "data sets for tests that may not ship; default `../shared/data`"),
     )

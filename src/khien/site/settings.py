@@ -32,6 +32,9 @@ KHIEN_KEYS = Path(environment.get("KHIEN_KEYS").text() or KHIEN_DATA / "keys")
 KHIEN_SMS_GATEWAY = environment.get("KHIEN_SMS_GATEWAY").text()
 KHIEN_SMS_URL = environment.get("KHIEN_SMS_URL").text()
 KHIEN_SMS_TOKEN = environment.get("KHIEN_SMS_TOKEN").text()
+KHIEN_SMS_SENDER = environment.get("KHIEN_SMS_SENDER").text()
+KHIEN_SMS_TIMEOUT_S = environment.get("KHIEN_SMS_TIMEOUT_S").number()
+KHIEN_SMS_FIELDS = environment.get("KHIEN_SMS_FIELDS").text()
 
 KERNEL = [
     f"khien.kernel.{name}"

@@ -1,6 +1,22 @@
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
 
 
 class SmsConfig(AppConfig):
     name = "khien.gateways.sms"
     label = "sms"
+
+    def ready(self) -> None:
+        from khien.gateways.sms import verbs
+        from khien.kernel.registries import menu, retention
+        from khien.kernel.registries.registry import MenuEntry, RetentionRule
+        from khien.kernel.staff import Role
+
+        menu.add(
+            "sms.simulator",
+            MenuEntry(_("Điện thoại giả lập"), "sms:inbox", frozenset({Role.ADMINISTRATOR}), order=920),
+        )
+        retention.add(
+            "sms.simulated",
+            RetentionRule(_("Tin của máy giả lập"), "retention.simulated_sms", verbs.forget_simulated),
+        )

@@ -1,0 +1,60 @@
+"""The gateway that this installation uses, and one message sent at once."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.conf import settings
+
+from khien.gateways.sms.http_json import DEFAULT_FIELDS, HttpJson
+from khien.gateways.sms.interface import Outcome, OutgoingSms, SmsGateway
+from khien.gateways.sms.numbers import to_e164
+from khien.gateways.sms.simulator import Simulator
+from khien.gateways.sms.text import normalise
+
+
+class GatewayNotSet(RuntimeError):
+    """The settings name no gateway that can be used; the text says which setting to mend."""
+
+
+def gateway() -> SmsGateway:
+    """The chosen gateway (`KHIEN_SMS_GATEWAY`). Raises `GatewayNotSet` when its settings are not whole."""
+    kind = settings.KHIEN_SMS_GATEWAY
+    if kind == "simulator":
+        return Simulator()
+    if kind == "http_json":
+        if not settings.KHIEN_SMS_URL:
+            raise GatewayNotSet("KHIEN_SMS_GATEWAY=http_json needs KHIEN_SMS_URL: the address of the gateway")
+        return HttpJson(
+            url=settings.KHIEN_SMS_URL,
+            token=settings.KHIEN_SMS_TOKEN,
+            sender=settings.KHIEN_SMS_SENDER,
+            timeout_s=settings.KHIEN_SMS_TIMEOUT_S,
+            fields=_fields(settings.KHIEN_SMS_FIELDS),
+        )
+    raise GatewayNotSet(f"KHIEN_SMS_GATEWAY={kind!r} is not known: use simulator or http_json")
+
+
+def send_now(number: str, text: str, purpose: str) -> Outcome:
+    """Send one message at once and say what came of it, e.g. a one-time code (`purpose="one_time_code"`).
+
+    `number` is taken as people write it (raises `Invalid` for what is no mobile number). The caller tells
+    the person to ask again unless the outcome is accepted: nothing is sent a second time here.
+    """
+    message = OutgoingSms(
+        client_id=f"{purpose}-{uuid.uuid4().hex}"[:80],
+        number=to_e164(number),
+        text=normalise(text),
+        purpose=purpose,
+    )
+    return gateway().submit([message])[0]
+
+
+def _fields(text: str) -> dict[str, str]:
+    pairs = dict(part.split("=", 1) for part in text.split() if "=" in part)
+    unknown = sorted(set(pairs) - set(DEFAULT_FIELDS))
+    if unknown:
+        raise GatewayNotSet(
+            f"KHIEN_SMS_FIELDS names {', '.join(unknown)}: only {', '.join(DEFAULT_FIELDS)} can be renamed"
+        )
+    return pairs
