@@ -12,7 +12,7 @@ _TONES = {"\u0300": "1", "\u0309": "2", "\u0303": "3", "\u0301": "4", "\u0323": 
 def sort_key(text: str) -> str:
     """A plain ASCII key whose byte order is Vietnamese dictionary order: letters first, then tones.
 
-    Words compare one by one (a space sorts before every letter), tones only break ties.
+    Words compare one by one (a tab before a space before every letter), tones only break ties.
     """
     letters: list[str] = []
     tones: list[str] = []
@@ -24,7 +24,7 @@ def sort_key(text: str) -> str:
             letter, tone = _split(base)
             letters.append(_ORDER.get(letter, letter if letter.isascii() else "~"))
             tones.append(tone)
-    return "".join(letters) + "!" + "".join(tones)
+    return "".join(letters) + "\t" + "".join(tones)
 
 
 def _split(character: str) -> tuple[str, str]:
