@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,6 +57,11 @@ SETTINGS: dict[str, Setting] = {
             "folder of the key files (identity numbers, passes, audit seals); default `keys` in the data folder",
         ),
         Setting("KHIEN_DATA", "", "data folder; default `var` in the project"),
+        Setting(
+            "KHIEN_PG_USER",
+            "",
+            "who runs the embedded server when we are root; default `postgres`, else `nobody`",
+        ),
         Setting("DATABASE_URL", "", "PostgreSQL of one's own; default the embedded server", secret=True),
         Setting("KHIEN_HOSTS", "localhost,127.0.0.1", "host names that the web server answers to"),
         Setting("KHIEN_URL", "http://127.0.0.1:8000", "public address, printed on posters and in messages"),
@@ -81,3 +87,21 @@ SETTINGS: dict[str, Setting] = {
 def get(name: str) -> Setting:
     """The declared setting of that name; an undeclared one is a programming error."""
     return SETTINGS[name]
+
+
+def data_folder() -> Path:
+    """Where this installation keeps its files: `KHIEN_DATA`, by default `var` in the project.
+
+    As root, when the unprivileged user of the embedded server cannot reach that place (a clone under /root,
+    say), it is `/var/lib/khien/<name>-<hash of the place>`; no permission of anybody's folder is changed.
+    """
+    wanted = Path(get("KHIEN_DATA").text() or PROJECT / "var").absolute()
+    if os.geteuid() != 0:
+        return wanted
+    from khien.site.postgres import reachable, server_user
+
+    if reachable(wanted, server_user(get("KHIEN_PG_USER").text())):
+        return wanted
+    name = wanted.parent.name if wanted.name == "var" else wanted.name
+    digest = hashlib.sha256(os.fsencode(wanted)).hexdigest()[:8]
+    return Path("/var/lib/khien") / f"{name}-{digest}"

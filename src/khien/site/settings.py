@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
 from khien.site import environment
-from khien.site.environment import PROJECT, SettingError
+from khien.site.environment import SettingError
 
 PRODUCTION = environment.get("KHIEN_MODE").text() == "production"
 KHIEN_DEMO = environment.get("KHIEN_DEMO").flag()
@@ -27,7 +27,7 @@ DEBUG = False
 ALLOWED_HOSTS = [host.strip() for host in environment.get("KHIEN_HOSTS").text().split(",") if host.strip()]
 KHIEN_URL = environment.get("KHIEN_URL").text().rstrip("/")
 KHIEN_PROVINCE = environment.get("KHIEN_PROVINCE").text()
-KHIEN_DATA = Path(environment.get("KHIEN_DATA").text() or PROJECT / "var")
+KHIEN_DATA = environment.data_folder()
 KHIEN_KEYS = Path(environment.get("KHIEN_KEYS").text() or KHIEN_DATA / "keys")
 KHIEN_SMS_GATEWAY = environment.get("KHIEN_SMS_GATEWAY").text()
 KHIEN_SMS_URL = environment.get("KHIEN_SMS_URL").text()
@@ -122,7 +122,7 @@ def _database() -> dict[str, object]:
         # The supervisor and the command line start the embedded server and set DATABASE_URL.
         url = os.environ.get("KHIEN_EMBEDDED_URL", "postgresql:///khien")
     parts = urlsplit(url)
-    query = dict(pair.split("=", 1) for pair in parts.query.split("&") if "=" in pair)
+    query = dict(parse_qsl(parts.query))
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": unquote(parts.path.lstrip("/")) or "khien",

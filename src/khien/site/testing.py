@@ -1,0 +1,26 @@
+"""The pytest plugin that gives a test session its PostgreSQL (`-p khien.site.testing` in pyproject.toml).
+
+It must act before pytest-django loads the settings, so it is a plugin and not a conftest. With xdist the
+controller starts the server and the workers inherit its address through the environment.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from contextlib import ExitStack
+
+import pytest
+
+from khien.site.postgres import throwaway
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None]:
+    """Start a throwaway server for the session unless `DATABASE_URL` names one; it is deleted at the end."""
+    if not os.environ.get("DATABASE_URL"):
+        stack = ExitStack()
+        server = stack.enter_context(throwaway(user_name=os.environ.get("KHIEN_PG_USER", "")))
+        os.environ["DATABASE_URL"] = server.dsn()
+        early_config.add_cleanup(stack.close)
+    return (yield)
