@@ -54,7 +54,7 @@ SETTINGS: dict[str, Setting] = {
         Setting(
             "KHIEN_KEYS",
             "",
-            "folder of the key files (identity numbers, passes, audit seals); default `keys` in the data folder",
+            "folder of the key files (identity numbers, passes, seals); default `keys` in the data folder",
         ),
         Setting("KHIEN_DATA", "", "data folder; default `var` in the project"),
         Setting(

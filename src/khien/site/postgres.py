@@ -69,7 +69,7 @@ def server_user(wanted: str = "") -> SystemUser:
                 raise PostgresError("KHIEN_PG_USER is root: PostgreSQL refuses to run as root, name another")
             return user
     raise PostgresError(
-        f"there is no user {wanted or 'postgres or nobody'} to run PostgreSQL: set KHIEN_PG_USER to one that is"
+        f"there is no user {wanted or 'postgres or nobody'} to run PostgreSQL: set KHIEN_PG_USER to one"
     )
 
 
@@ -329,8 +329,8 @@ class Server:
         entry = folder.lstat()
         if not stat.S_ISDIR(entry.st_mode) or entry.st_uid != self._user.uid or entry.st_mode & 0o077:
             raise PostgresError(
-                f"{folder} is not a folder that only {self._user.name} may enter: start as the user who made it, "
-                "or choose another place with KHIEN_DATA"
+                f"{folder} is not a folder that only {self._user.name} may enter: "
+                "start as the user who made it, or choose another place with KHIEN_DATA"
             )
 
     def _own(self, path: Path) -> None:
@@ -451,7 +451,7 @@ class Server:
                 cwd="/",
                 env=_ENVIRONMENT,
                 start_new_session=True,  # a terminal's ctrl-C is ours to pass on, last
-                preexec_fn=die_with_parent(signal.SIGINT),  # noqa: PLW1509
+                preexec_fn=die_with_parent(signal.SIGINT),
                 **self._as_user(),  # type: ignore[call-overload]
             )
         child = self._child
@@ -459,7 +459,9 @@ class Server:
         def up() -> bool:
             if child.poll() is not None:
                 self._child = None
-                raise PostgresError(f"PostgreSQL did not start; the end of {self.log_file}:\n{self._log_end()}")
+                raise PostgresError(
+                    f"PostgreSQL did not start; the end of {self.log_file}:\n{self._log_end()}"
+                )
             return self.alive()
 
         self._wait(up, START_SECONDS, "start")
@@ -469,14 +471,12 @@ class Server:
         deadline = time.monotonic() + seconds
         while not done():
             if time.monotonic() > deadline:
-                raise PostgresError(
-                    f"PostgreSQL did not {act} in {seconds:.0f} s; the end of {self.log_file}:\n{self._log_end()}"
-                )
+                raise PostgresError(f"PostgreSQL did not {act} in {seconds:.0f} s{self._log_end()}")
             time.sleep(0.02)
 
     def _log_end(self) -> str:
         lines = self.log_file.read_text(errors="replace").splitlines() if self.log_file.exists() else []
-        return "\n".join(lines[-12:])
+        return "\n".join([f"; the end of {self.log_file}:", *lines[-12:]])
 
 
 # Nothing of our environment (tokens, LD_*, PG*) reaches the server.
