@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Generator
 from contextlib import ExitStack
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -18,9 +19,12 @@ from khien.site.postgres import throwaway
 @pytest.hookimpl(wrapper=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None]:
     """Start a throwaway server for the session unless `DATABASE_URL` names one; it is deleted at the end."""
+    stack = ExitStack()
+    early_config.add_cleanup(stack.close)
+    if not os.environ.get("KHIEN_DATA"):
+        # Keys made by tests die with the session.
+        os.environ["KHIEN_DATA"] = stack.enter_context(TemporaryDirectory(prefix="khien-test-"))
     if not os.environ.get("DATABASE_URL"):
-        stack = ExitStack()
         server = stack.enter_context(throwaway(user_name=os.environ.get("KHIEN_PG_USER", "")))
         os.environ["DATABASE_URL"] = server.dsn()
-        early_config.add_cleanup(stack.close)
     return (yield)
