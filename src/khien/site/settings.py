@@ -63,6 +63,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django.contrib.postgres",
     "django.contrib.humanize",
+    "django.forms",
     "procrastinate.contrib.django",
     "csp",
     "django_htmx",
@@ -114,6 +115,8 @@ TEMPLATES = [
         },
     }
 ]
+
+FORM_RENDERER = "khien.site.forms.ThemeRenderer"
 
 
 def _database() -> dict[str, object]:
