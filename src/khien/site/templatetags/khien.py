@@ -31,7 +31,8 @@ def menu_links(context: template.Context) -> list[MenuLink]:
     found = [(str(entry.label), reverse(entry.url_name)) for entry in entries]
     inside = max((url for _label, url in found if path.startswith(url)), key=len, default="")
     return [
-        MenuLink(label, url, "page" if url == path else "true" if url == inside else "") for label, url in found
+        MenuLink(label, url, "page" if url == path else "true" if url == inside else "")
+        for label, url in found
     ]
 
 
@@ -40,4 +41,3 @@ def role_names(actor: Actor) -> str:
     """The names of the roles that a member of staff holds, e.g. "Truy vết, Lãnh đạo"."""
     held = dict.fromkeys(grant.role for grant in actor.grants)
     return ", ".join(str(Role(role).label) for role in held if role in Role.values)
-
