@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import unicodedata
+from functools import lru_cache
 
 # The Vietnamese alphabet, then the tones in the order of Vietnamese dictionaries:
 # level, grave, hook above, tilde, acute, dot below.
@@ -27,6 +28,7 @@ def sort_key(text: str) -> str:
     return "".join(letters) + "\t" + "".join(tones)
 
 
+@lru_cache(maxsize=4096)
 def _split(character: str) -> tuple[str, str]:
     """A letter of the alphabet and the number of its tone."""
     decomposed = unicodedata.normalize("NFD", character)

@@ -77,18 +77,31 @@ def hashes(kind: str, number: str) -> list[str]:
     ]
 
 
+class Sealer:
+    """Seals numbers under the keys that are current when it is made; keep one for a batch."""
+
+    def __init__(self) -> None:
+        self._hash_key = keys.current("identity-hash")
+        cipher_key = keys.current("identity-cipher")
+        self._cipher_id = cipher_key.id
+        self._cipher = AESGCM(cipher_key.secret)
+
+    def seal(self, kind: str, number: str) -> dict[str, object]:
+        """The columns of an `IdentityDocument` that hold a normalised number."""
+        nonce = secrets.token_bytes(12)
+        return {
+            "kind": str(kind),
+            "number_hash": number_hash(kind, number, self._hash_key),
+            "hash_key_id": self._hash_key.id,
+            "ciphertext": nonce + self._cipher.encrypt(nonce, number.encode(), kind.encode()),
+            "cipher_key_id": self._cipher_id,
+            "last4": number[-4:],
+        }
+
+
 def seal(kind: str, number: str) -> dict[str, object]:
-    """The columns of an `IdentityDocument` that hold a normalised number."""
-    hash_key, cipher_key = keys.current("identity-hash"), keys.current("identity-cipher")
-    nonce = secrets.token_bytes(12)
-    return {
-        "kind": kind,
-        "number_hash": number_hash(kind, number, hash_key),
-        "hash_key_id": hash_key.id,
-        "ciphertext": nonce + AESGCM(cipher_key.secret).encrypt(nonce, number.encode(), kind.encode()),
-        "cipher_key_id": cipher_key.id,
-        "last4": number[-4:],
-    }
+    """The columns of an `IdentityDocument` that hold one normalised number."""
+    return Sealer().seal(kind, number)
 
 
 def open_number(document: IdentityDocument) -> str:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
 import phonenumbers
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
+from psycopg.types.range import Range
 
 from khien.kernel import clock
 from khien.kernel.acts import read, record, unchanged, verb
+from khien.kernel.bulk import copy_rows, reserve_ids
 from khien.kernel.errors import Conflict, Invalid, NotFound
 from khien.kernel.people import identity
 from khien.kernel.people.events import PEOPLE_MERGED, PEOPLE_UNMERGED
@@ -339,28 +341,46 @@ def load_people(
 ) -> None:
     """Load many people at once (a register, or the synthetic province). Numbers and phones name the place of
     the person in `people`; numbers must be normalised and unused."""
-    moment: datetime = clock.now()
-    for person in people:
-        person.created_at = person.created_at or moment
+    moment = clock.now()
+    ids = reserve_ids(Person, len(people))
+    for pk, person in zip(ids, people, strict=True):
+        person.pk = pk
         person.prepare()
-    Person.objects.bulk_create(people, batch_size=5000)
-    IdentityDocument.objects.bulk_create(
+    copy_rows(
+        Person,
+        ["id", "public_id", "full_name", "name_folded", "name_sort", "sex", "birth_date", "birth_year", "nationality", "unit_id", "address", "household_id", "source", "created_at", "search_tokens"],
         (
-            IdentityDocument(person_id=people[place].pk, created_at=moment, **identity.seal(kind, number))
-            for place, kind, number in numbers
-        ),
-        batch_size=5000,
-    )
-    Phone.objects.bulk_create(
-        (Phone(person_id=people[place].pk, number=number) for place, number in phones), batch_size=5000
-    )
-    Residence.objects.bulk_create(
-        (
-            Residence(person_id=p.pk, unit_id=p.unit_id, address=p.address, during=(since, None))
+            (
+                p.pk, p.public_id, p.full_name, p.name_folded, p.name_sort, p.sex, p.birth_date, p.birth_year,
+                p.nationality, p.unit_id, p.address, p.household_id, p.source, moment, p.search_tokens,
+            )
             for p in people
-            if p.unit_id is not None
         ),
-        batch_size=5000,
+    )  # fmt: skip
+    sealer = identity.Sealer()
+    copy_rows(
+        IdentityDocument,
+        [
+            "person_id",
+            "kind",
+            "number_hash",
+            "hash_key_id",
+            "ciphertext",
+            "cipher_key_id",
+            "last4",
+            "created_at",
+        ],
+        ((ids[place], *sealer.seal(kind, number).values(), moment) for place, kind, number in numbers),
+    )
+    copy_rows(
+        Phone,
+        ("person_id", "number", "is_main"),
+        ((ids[place], number, True) for place, number in phones),
+    )
+    copy_rows(
+        Residence,
+        ("person_id", "unit_id", "address", "during"),
+        ((p.pk, p.unit_id, p.address, Range(since, None)) for p in people if p.unit_id is not None),
     )
     record(actor, "people.person", loaded=len(people))
 
