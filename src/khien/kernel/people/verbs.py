@@ -346,17 +346,14 @@ def load_people(
     for pk, person in zip(ids, people, strict=True):
         person.pk = pk
         person.prepare()
+    columns = [field for field in Person._meta.concrete_fields if field.attname != "merged_into_id"]
+    for person in people:
+        person.created_at = moment
     copy_rows(
         Person,
-        ["id", "public_id", "full_name", "name_folded", "name_sort", "sex", "birth_date", "birth_year", "nationality", "unit_id", "address", "household_id", "source", "created_at", "search_tokens"],
-        (
-            (
-                p.pk, p.public_id, p.full_name, p.name_folded, p.name_sort, p.sex, p.birth_date, p.birth_year,
-                p.nationality, p.unit_id, p.address, p.household_id, p.source, moment, p.search_tokens,
-            )
-            for p in people
-        ),
-    )  # fmt: skip
+        [field.column for field in columns],
+        ([getattr(person, field.attname) for field in columns] for person in people),
+    )
     sealer = identity.Sealer()
     copy_rows(
         IdentityDocument,
