@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from khien.kernel.places import verbs as places
 from khien.kernel.rules import verbs as rules
 from khien.kernel.staff import system_actor
 from khien.kernel.units import verbs as units
 
 
 def prepare() -> None:
-    """Load the shipped units and rules into a migrated database; does nothing where they already are."""
+    """Load the shipped units, rules and kinds of places into a migrated database; does nothing where they already are."""
     actor = system_actor("setup")
     units.load_country(actor)
     rules.load_seed(actor)
+    places.load_kinds(actor)

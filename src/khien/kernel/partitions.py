@@ -1,0 +1,82 @@
+"""Tables partitioned by a day: partitions made ahead, filled from the default one, dropped when forgotten.
+
+A table `t` partitioned `BY RANGE (day)` has a default partition `t_default` and one partition a day, `t_20220110`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date, timedelta
+
+from django.db import connection, transaction
+
+_LOCK = 0x6B6869656E  # any two makers of partitions wait for each other
+
+
+def name_of(table: str, day: date) -> str:
+    """The partition of a day; the day is part of the name, so a name says what it holds."""
+    return f"{table}_{day:%Y%m%d}"
+
+
+def days_of(table: str) -> dict[date, str]:
+    """The days that have a partition of their own, with its name."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid"
+            " WHERE i.inhparent = to_regclass(%s)",
+            [table],
+        )
+        names = [row[0] for row in cursor.fetchall()]
+    return {
+        date(int(name[-8:-4]), int(name[-4:-2]), int(name[-2:])): name
+        for name in names
+        if name.startswith(f"{table}_") and name[-8:].isdigit()
+    }
+
+
+def ensure(table: str, days: Iterable[date]) -> int:
+    """Give each of the days a partition; rows of that day in the default partition move. Returns how many were
+    made. `table` is a name from our own code, never from outside."""
+    wanted = set(days)
+    missing = sorted(wanted - set(days_of(table))) if wanted else []
+    if not missing:
+        return 0
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+        made = 0
+        for day in sorted(set(missing) - set(days_of(table))):
+            part = name_of(table, day)
+            following = day + timedelta(days=1)
+            cursor.execute(f"CREATE TABLE {part} (LIKE {table} INCLUDING DEFAULTS INCLUDING CONSTRAINTS)")
+            cursor.execute(
+                f"WITH moved AS (DELETE FROM {table}_default WHERE day = %s RETURNING *)"  # noqa: S608 - own names
+                f" INSERT INTO {part} SELECT * FROM moved",
+                [day],
+            )
+            cursor.execute(
+                f"ALTER TABLE {table} ATTACH PARTITION {part}"
+                f" FOR VALUES FROM ('{day.isoformat()}') TO ('{following.isoformat()}')"
+            )
+            made += 1
+    return made
+
+
+def ensure_ahead(table: str, today: date, *, behind: int = 1, ahead: int = 3) -> int:
+    """Partitions for the days around `today`, so that no write has to make its own."""
+    return ensure(table, (today + timedelta(days=n) for n in range(-behind, ahead + 1)))
+
+
+def drop_before(table: str, before: date) -> int:
+    """Drop the partitions of days before `before`, and such rows of the default one; returns rows gone."""
+    gone = 0
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+        for day, part in sorted(days_of(table).items()):
+            if day < before:
+                cursor.execute(f"SELECT count(*) FROM {part}")  # noqa: S608 - own names
+                row = cursor.fetchone()
+                gone += row[0] if row else 0
+                cursor.execute(f"DROP TABLE {part}")
+        cursor.execute(f"DELETE FROM {table}_default WHERE day < %s", [before])  # noqa: S608 - own names
+        gone += cursor.rowcount
+    return gone
