@@ -9,7 +9,7 @@ from khien.kernel.units import verbs as units
 
 
 def prepare() -> None:
-    """Load the shipped units, rules and kinds of places into a migrated database; does nothing where they already are."""
+    """Load the shipped units, rules and kinds of places into a migrated database; what is there stays."""
     actor = system_actor("setup")
     units.load_country(actor)
     rules.load_seed(actor)

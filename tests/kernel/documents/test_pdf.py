@@ -36,7 +36,12 @@ def pixels(made: bytes, folder: Path, dpi: int = 100) -> Image.Image:
 
 
 def test_data_print_as_themselves_and_never_become_markup() -> None:
-    hostile = ['#panic("x")', "$x$ *đậm* _nghiêng_ @nơi", "\\u{41} ] } //", "Đặng Thị Hường, phường Lê Hồng Phong"]
+    hostile = [
+        '#panic("x")',
+        "$x$ *đậm* _nghiêng_ @nơi",
+        "\\u{41} ] } //",
+        "Đặng Thị Hường, phường Lê Hồng Phong",
+    ]
     made = pdf.render(TEMPLATE, {"title": "Thử #upper[x]", "lines": hostile})
     text = PdfReader(BytesIO(made)).pages[0].extract_text()
     for line in ["Thử #upper[x]", *hostile]:

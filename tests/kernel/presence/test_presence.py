@@ -23,7 +23,9 @@ HOUR = timedelta(hours=1)
 
 def one(person: int = 1, place: int = 2, at: int = 0, key: str = "a", minutes: int | None = 30) -> Stays:
     enter = NOON + at * HOUR
-    return columns([person], [place], [enter], [None if minutes is None else enter + minutes * HOUR / 60], [key])
+    return columns(
+        [person], [place], [enter], [None if minutes is None else enter + minutes * HOUR / 60], [key]
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -89,7 +91,9 @@ def test_a_window_takes_what_touches_it() -> None:
 
 def test_forgetting_drops_whole_days_and_old_rows_of_the_default_partition() -> None:
     old = NOON - timedelta(days=30 * 365)
-    verbs.store(columns([1, 1, 1], [2, 2, 2], [old, NOON - 48 * HOUR, NOON], [None] * 3, list("abc")), source="scan")
+    verbs.store(
+        columns([1, 1, 1], [2, 2, 2], [old, NOON - 48 * HOUR, NOON], [None] * 3, list("abc")), source="scan"
+    )
     assert verbs.forget(clock.today()) == 2
     assert PresenceRecord.objects.get().source_key == "c"
     assert not [day for day in partitions.days_of("presence_record") if day < clock.today()]
@@ -112,7 +116,8 @@ def test_rows_that_came_before_their_partition_move_into_it() -> None:
 
 def test_coverage_counts_by_place_and_day() -> None:
     verbs.store(
-        columns([1, 2, 2], [5, 5, 6], [NOON, NOON + HOUR, NOON - 24 * HOUR], [None] * 3, list("abc")), source="scan"
+        columns([1, 2, 2], [5, 5, 6], [NOON, NOON + HOUR, NOON - 24 * HOUR], [None] * 3, list("abc")),
+        source="scan",
     )
     rows = reads.coverage([5, 6, 7], NOON - 48 * HOUR, NOON + 48 * HOUR)
     assert [(r.place_id, str(r.day), r.stays, r.people) for r in rows] == [
@@ -129,7 +134,11 @@ def test_people_see_presence_only_through_scope() -> None:
     assert len(reads.of_person(make_actor(Role.TRACER, district), person.pk, *span)) == 1
     assert len(reads.of_person(actor_of_resident(person.pk), person.pk, *span)) == 1
     assert len(reads.at_place(make_actor(Role.COMMUNE_OFFICER, commune), place.pk, *span)) == 1
-    for actor in (make_actor(Role.LEADER, district), make_actor(Role.GUARD, commune), actor_of_resident(person.pk + 1)):
+    for actor in (
+        make_actor(Role.LEADER, district),
+        make_actor(Role.GUARD, commune),
+        actor_of_resident(person.pk + 1),
+    ):
         with pytest.raises(NotFound):
             reads.of_person(actor, person.pk, *span)
         with pytest.raises(NotFound):

@@ -21,7 +21,9 @@ def svg(text: str, *, error: str = "q", dark: str = "#000") -> str:
     `error` is the correction level: l, m, q or h. Raises `ValueError` for a text that fits no QR code.
     """
     buffer = io.BytesIO()
-    _make(text, error).save(buffer, kind="svg", omitsize=True, dark=dark, light="#fff", xmldecl=False, nl=False)
+    _make(text, error).save(
+        buffer, kind="svg", omitsize=True, dark=dark, light="#fff", xmldecl=False, nl=False
+    )
     return buffer.getvalue().decode()
 
 

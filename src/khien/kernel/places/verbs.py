@@ -169,7 +169,9 @@ def _describe(place: Place, *, name: str, kind: str) -> None:
         raise Invalid(_("Thiếu tên địa điểm."), field="name", way_out=_("Nhập tên như trên biển hiệu."))
     found = PlaceKind.objects.filter(code=kind).first()
     if found is None:
-        raise Invalid(_("Chưa có loại địa điểm này."), field="kind", way_out=_("Chọn một loại trong danh mục."))
+        raise Invalid(
+            _("Chưa có loại địa điểm này."), field="kind", way_out=_("Chọn một loại trong danh mục.")
+        )
     if place.area_m2 is not None and place.area_m2 <= 0:
         raise Invalid(_("Diện tích phải lớn hơn 0."), field="area_m2", way_out=_("Nhập số mét vuông."))
     if place.capacity is not None and place.capacity <= 0:

@@ -5,17 +5,18 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import numpy as np
 from django.db import connection
+from django.db.models import Q, QuerySet
 
 from khien.kernel.errors import NotFound
 from khien.kernel.people.models import Person
 from khien.kernel.places.models import Place
 from khien.kernel.presence.models import PresenceRecord
-from khien.kernel.presence.stays import OPEN, Int, Stays, to_us
+from khien.kernel.presence.stays import OPEN, Int, Stays
 from khien.kernel.staff import Actor, Role
 
 SEES_PRESENCE = (Role.TRACER, Role.COMMUNE_OFFICER)
@@ -61,8 +62,12 @@ def window(
     `after_commit` gives only what was written after that commit order. About 1 million rows a second.
     """
     where = ["enter < %(end)s", "(leave IS NULL OR leave >= %(start)s)", "day <= %(last)s"]
-    values: dict[str, Any] = {"start": start, "end": end, "last": end.date(), "open": OPEN}
-    values["last"] = date.fromordinal(end.date().toordinal() + 1)
+    values: dict[str, Any] = {
+        "start": start,
+        "end": end,
+        "last": end.date() + timedelta(days=1),
+        "open": OPEN,
+    }
     if persons is not None:
         where.append("person_id = ANY(%(persons)s)")
         values["persons"] = list(persons)
@@ -78,11 +83,16 @@ def window(
         f" exit_inferred, entry_inferred FROM presence_record WHERE {' AND '.join(where)} ORDER BY enter, id"
     )
     buffer = io.BytesIO()
-    with connection.cursor() as cursor, cursor.copy(f"COPY ({select}) TO STDOUT (FORMAT BINARY)", values) as copy:
+    with (
+        connection.cursor() as cursor,
+        cursor.copy(f"COPY ({select}) TO STDOUT (FORMAT BINARY)", values) as copy,
+    ):
         for block in copy:
             buffer.write(block)
     # Every column is fixed in width and never null, so the rows are an array as they come.
-    rows = np.frombuffer(buffer.getbuffer(), _ROW, offset=_HEAD, count=(buffer.tell() - _HEAD - 2) // _ROW.itemsize)
+    rows = np.frombuffer(
+        buffer.getbuffer(), _ROW, offset=_HEAD, count=(buffer.tell() - _HEAD - 2) // _ROW.itemsize
+    )
 
     def ints(name: str) -> Int:
         return rows[name].astype(np.int64)
@@ -111,7 +121,11 @@ def of_person(
     if person is None or not (
         own
         or actor.sees_everything
-        or (person.unit is not None and actor.covers(person.unit, *SEES_PRESENCE) and actor.has(*SEES_PRESENCE))
+        or (
+            person.unit is not None
+            and actor.covers(person.unit, *SEES_PRESENCE)
+            and actor.has(*SEES_PRESENCE)
+        )
     ):
         raise NotFound()
     return list(_touching(start, end).filter(person_id=person_id).order_by("-enter", "-id")[:limit])
@@ -130,9 +144,7 @@ def at_place(
     return list(_touching(start, end).filter(place_id=place_id).order_by("enter", "id")[:limit])
 
 
-def _touching(start: datetime, end: datetime) -> Any:
-    from django.db.models import Q
-
+def _touching(start: datetime, end: datetime) -> QuerySet[PresenceRecord]:
     return PresenceRecord.objects.filter(Q(leave__isnull=True) | Q(leave__gte=start), enter__lt=end)
 
 
@@ -168,15 +180,3 @@ def last_commit_order() -> int:
         cursor.execute("SELECT coalesce(max(commit_order), 0) FROM presence_record")
         row = cursor.fetchone()
         return int(row[0]) if row else 0
-
-
-__all__ = [
-    "Found",
-    "PlaceDay",
-    "at_place",
-    "coverage",
-    "last_commit_order",
-    "of_person",
-    "to_us",
-    "window",
-]

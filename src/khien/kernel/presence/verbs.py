@@ -104,5 +104,3 @@ def prepare_days_ahead() -> int:
 def forget(before: date) -> int:
     """Forget every stay that began before the Vietnamese day `before`; returns rows gone."""
     return partitions.drop_before(TABLE, before)
-
-
