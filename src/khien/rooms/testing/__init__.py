@@ -1,0 +1,1 @@
+"""Specimens, laboratory results and requests to be sampled."""
