@@ -1,0 +1,346 @@
+"""Searches over encounters: forward from cases, backward to their possible sources, and where cases cross."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from khien.engine.encounter import Meeting, Spells, Thresholds, Window, meetings, spells_of
+from khien.engine.moments import Moment, seconds
+from khien.engine.presence import Presence
+from khien.engine.ranges import AnyArray, IntArray, expand, merge_intervals
+
+DAY = 86_400
+
+
+@dataclass(frozen=True, eq=False)
+class Traced:
+    """Persons reached from cases, one per entry, by (degree, most seconds, first_at, person).
+
+    `degree` is the least number of encounters that lead from a case to the person in time order.
+    `seconds` (together, summed over the encounters that count), `longest` (of one encounter), `encounters`
+    (how many), `first_at` and `last_at` (start of the first, end of the last) describe the encounters
+    through which the person has that degree; `from_person` is whom the first of them was with (the longer
+    of two at the same time). `earliest` is the earliest possible infection over every chain within the
+    hops: it is never later than `first_at`, and earlier where a longer chain was quicker.
+    All times int64 epoch seconds.
+    """
+
+    person: AnyArray
+    degree: npt.NDArray[np.int64]
+    seconds: IntArray
+    longest: IntArray
+    encounters: IntArray
+    first_at: IntArray
+    last_at: IntArray
+    from_person: AnyArray
+    earliest: IntArray
+
+    def __len__(self) -> int:
+        return len(self.degree)
+
+
+@dataclass(frozen=True, eq=False)
+class Sources:
+    """Possible sources, one per entry, by (most cases, most seconds, first_at, person).
+
+    `cases` says how many of the cases asked about the person may have infected; the other columns as in `Traced`.
+    """
+
+    person: AnyArray
+    cases: IntArray
+    seconds: IntArray
+    longest: IntArray
+    encounters: IntArray
+    first_at: IntArray
+    last_at: IntArray
+
+    def __len__(self) -> int:
+        return len(self.cases)
+
+
+@dataclass(frozen=True, eq=False)
+class PlaceHours:
+    """Places and hours that several cases share, by (lift, cases) from high to low, then place and hour.
+
+    `hour` is the start (epoch seconds, a whole hour of Vietnamese time), `cases` how many of the cases
+    were there, `people` how many persons in all (the cases too), and `lift` how many times more frequent
+    the cases are there than people at large: (cases / all cases) / (people / all persons).
+    """
+
+    place: AnyArray
+    hour: IntArray
+    cases: IntArray
+    people: IntArray
+    lift: npt.NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.hour)
+
+
+def contacts(
+    presence: Presence,
+    case: Any | Sequence[Any] | AnyArray,
+    window: Window | Sequence[Window],
+    *,
+    min_minutes: float = 15,
+    after_minutes: float = 0,
+) -> Traced:
+    """Everybody who met a case within the window: `forward` with one hop."""
+    return forward(presence, case, window, min_minutes=min_minutes, after_minutes=after_minutes)
+
+
+def forward(
+    presence: Presence,
+    cases: Any | Sequence[Any] | AnyArray,
+    window: Window | Sequence[Window],
+    *,
+    hops: int = 1,
+    latency_days: float = 0,
+    duration_days: float | None = None,
+    min_minutes: float = 15,
+    after_minutes: float = 0,
+    until: Moment | None = None,
+) -> Traced:
+    """Whom the cases may have infected, through at most `hops` encounters in time order.
+
+    A case is infectious in its window. Somebody who met an infectious person may have been infected at any
+    moment of that encounter [start, end], and may then be infectious from `latency_days` after its start
+    until `duration_days` after its end plus latency (None: for good), but never at `until` (the end of the
+    latest window unless given) or later. Several possible infections make the union of these times. Cases
+    are not reported and stay infectious in their own window only.
+
+    Raises UnknownPerson and ValueError as `encounters` does, and ValueError for `hops` below 1 or negative days.
+    """
+    if hops < 1 or latency_days < 0 or (duration_days is not None and duration_days < 0):
+        raise ValueError("hops must be at least 1, and latency and duration not negative")
+    thresholds = Thresholds.of_minutes(min_minutes, after_minutes)
+    latency = round(latency_days * DAY)
+    duration = None if duration_days is None else round(duration_days * DAY)
+    spells = spells_of(presence, cases, window)
+    horizon = int(spells.end.max(initial=0)) if until is None else seconds(until)
+
+    is_case = np.zeros(len(presence.person_ids), bool)
+    is_case[spells.person] = True
+    reached = np.zeros(len(presence.person_ids), bool)
+    known = _NOBODY  # when each person reached so far may be infectious
+    degrees, infections = [], []
+    for hop in range(1, hops + 1):
+        tallies, gained = [_NONE], [known]
+        for part in meetings(presence, spells, thresholds):
+            part = _only(part, ~is_case[part.target])
+            tallies.append(_Tally.of(part))
+            if duration is not None and hop < hops:
+                gained.append(_infectious(part.target, part.start, part.end, latency, duration, horizon))
+        tally = _Tally.sum(tallies).grouped()
+        degrees.append((hop, tally.of_persons(~reached[tally.person])))
+        infections.append(tally)
+        reached[tally.person] = True
+        if hop == hops:
+            break
+        if duration is None:
+            gained.append(_infectious(tally.person, tally.first, tally.last, latency, None, horizon))
+        longer = _union(gained)
+        spells = _changed(known, longer)
+        known = longer
+        if not len(spells.person):
+            break
+    return _traced(presence, degrees, _Tally.sum(infections).grouped())
+
+
+def backward(
+    presence: Presence,
+    cases: Any | Sequence[Any] | AnyArray,
+    onset: Moment | Sequence[Moment],
+    *,
+    min_incubation_days: float,
+    max_incubation_days: float,
+    min_minutes: float = 15,
+    after_minutes: float = 0,
+) -> Sources:
+    """Who may have infected the cases: whoever they met in [onset - longest, onset - shortest incubation).
+
+    `onset` is one moment, or one for each case. *After* turns round here: the possible source left and the
+    case entered within `after_minutes`, the case's entering within that window. Cases may be sources of
+    each other. Raises as `encounters`.
+    """
+    if not 0 <= min_incubation_days <= max_incubation_days:
+        raise ValueError("incubation must be 0 <= min_incubation_days <= max_incubation_days")
+    spells = spells_of(presence, cases, _incubation(onset, min_incubation_days, max_incubation_days))
+    thresholds = Thresholds.of_minutes(min_minutes, after_minutes)
+    parts = list(meetings(presence, spells, thresholds, backward=True))
+    tally = _Tally.sum([_NONE, *(_Tally.of(part) for part in parts)]).grouped()
+    pairs = np.concatenate(
+        [np.empty((2, 0), np.int64), *(np.stack((p.target, p.source)) for p in parts)], axis=1
+    )
+    explained = np.unique(np.unique(pairs, axis=1)[0], return_counts=True)[1]
+    order = np.lexsort((tally.person, tally.first, -tally.seconds, -explained))
+    return Sources(
+        person=presence.person_ids[tally.person[order]],
+        cases=explained[order],
+        seconds=tally.seconds[order],
+        longest=tally.longest[order],
+        encounters=tally.encounters[order],
+        first_at=tally.first[order],
+        last_at=tally.last[order],
+    )
+
+
+def shared_place_hours(
+    presence: Presence,
+    cases: Sequence[Any] | AnyArray,
+    window: Window | Sequence[Window],
+    *,
+    at_least: int = 2,
+) -> PlaceHours:
+    """Places and hours at which `at_least` of the cases were within their windows, against everybody's presence.
+
+    Being at the place for any moment of an hour counts. Raises as `encounters`.
+    """
+    hour = 3600  # Vietnamese and UTC hours begin together
+    spells = spells_of(presence, cases, window)
+    slot, row = presence.rows_of(spells.person)
+    start = np.maximum(presence.enter[row], spells.begin[slot])
+    stop = np.minimum(presence._end[row], spells.end[slot])
+    inside = start < stop
+    slot, row, start, stop = slot[inside], row[inside], start[inside], stop[inside]
+    stay, number = expand(start // hour, -(-stop // hour))
+    crossing = np.unique(
+        np.stack((presence.place[row][stay].astype(np.int64), number, spells.person[slot][stay])), axis=1
+    )
+    (place, number), count = np.unique(crossing[:2], axis=1, return_counts=True)
+    enough = count >= at_least
+    place, number, count = place[enough], number[enough], count[enough]
+    query, row = presence.rows_present(place, number * hour, (number + 1) * hour)
+    present = np.unique(np.stack((query, presence.person[row].astype(np.int64))), axis=1)[0]
+    people = np.bincount(present, minlength=len(place))
+    all_cases = len(np.unique(spells.person))
+    lift = (count / max(all_cases, 1)) / (people / max(len(presence.person_ids), 1))
+    order = np.lexsort((number, place, -count, -lift))
+    return PlaceHours(
+        place=presence.place_ids[place[order]],
+        hour=number[order] * hour,
+        cases=count[order],
+        people=people[order],
+        lift=lift[order],
+    )
+
+
+@dataclass(frozen=True)
+class _Tally:
+    """Encounters summed up by person (indexes, ascending): one row each."""
+
+    person: IntArray
+    seconds: IntArray
+    longest: IntArray
+    encounters: IntArray
+    first: IntArray
+    last: IntArray
+    of_first: IntArray  # seconds of the encounter that counts as the first
+    source: IntArray  # whom the first encounter was with
+
+    @classmethod
+    def of(cls, part: Meeting) -> _Tally:
+        ones = np.ones(len(part.target), np.int64)
+        seconds = part.overlap
+        return cls(part.target, seconds, seconds, ones, part.start, part.end, seconds, part.source).grouped()
+
+    @classmethod
+    def sum(cls, tallies: list[_Tally]) -> _Tally:
+        none = np.empty(0, np.int64)
+        return cls(*(np.concatenate([none, *column]) for column in zip(*map(_columns, tallies), strict=True)))
+
+    def grouped(self) -> _Tally:
+        if not len(self.person):
+            return self
+        # The first encounter of a person is the earliest, then the longest, then that with the lowest source.
+        order = np.lexsort((self.source, -self.of_first, self.first, self.person))
+        person = self.person[order]
+        at = np.flatnonzero(np.concatenate(([True], person[1:] != person[:-1])))
+        return _Tally(
+            person=person[at],
+            seconds=np.add.reduceat(self.seconds[order], at),
+            longest=np.maximum.reduceat(self.longest[order], at),
+            encounters=np.add.reduceat(self.encounters[order], at),
+            first=self.first[order][at],
+            last=np.maximum.reduceat(self.last[order], at),
+            of_first=self.of_first[order][at],
+            source=self.source[order][at],
+        )
+
+    def of_persons(self, chosen: npt.NDArray[np.bool_]) -> _Tally:
+        return _Tally(*(column[chosen] for column in _columns(self)))
+
+
+def _columns(tally: _Tally) -> tuple[IntArray, ...]:
+    return tuple(vars(tally).values())
+
+
+_NONE = _Tally(*(np.empty(0, np.int64),) * 8)
+_NOBODY = Spells(*(np.empty(0, np.int64),) * 3)
+
+
+def _traced(presence: Presence, degrees: list[tuple[int, _Tally]], ever: _Tally) -> Traced:
+    tally = _Tally.sum([tally for _, tally in degrees])
+    degree = np.concatenate([np.full(len(tally.person), hop) for hop, tally in degrees])
+    order = np.lexsort((tally.person, tally.first, -tally.seconds, degree))
+    person = tally.person[order]
+    return Traced(
+        person=presence.person_ids[person],
+        degree=degree[order],
+        seconds=tally.seconds[order],
+        longest=tally.longest[order],
+        encounters=tally.encounters[order],
+        first_at=tally.first[order],
+        last_at=tally.last[order],
+        from_person=presence.person_ids[tally.source[order]],
+        earliest=ever.first[np.searchsorted(ever.person, person)],
+    )
+
+
+def _only(part: Meeting, chosen: npt.NDArray[np.bool_]) -> Meeting:
+    return part if chosen.all() else Meeting(**{name: value[chosen] for name, value in vars(part).items()})
+
+
+def _infectious(
+    person: IntArray, start: IntArray, end: IntArray, latency: int, duration: int | None, horizon: int
+) -> Spells:
+    """When persons infected at some moment of [start, end] may be infectious."""
+    begin = start + latency
+    stop = (
+        np.full(len(person), horizon) if duration is None else np.minimum(end + latency + duration, horizon)
+    )
+    some = begin < stop
+    return Spells(*merge_intervals(person[some], begin[some], stop[some]))
+
+
+def _union(parts: list[Spells]) -> Spells:
+    columns = zip(*((part.person, part.begin, part.end) for part in parts), strict=True)
+    return Spells(*merge_intervals(*(np.concatenate(column) for column in columns)))
+
+
+def _changed(before: Spells, now: Spells) -> Spells:
+    """All spells of `now` of those persons whose spells are not what they were."""
+    both = _rows(before), _rows(now)
+    persons = np.unique(now.person[~np.isin(both[1], both[0])])
+    chosen = np.isin(now.person, persons)
+    return Spells(now.person[chosen], now.begin[chosen], now.end[chosen])
+
+
+def _rows(spells: Spells) -> AnyArray:
+    table = np.ascontiguousarray(np.stack((spells.person, spells.begin, spells.end), axis=1))
+    return table.view([("person", np.int64), ("begin", np.int64), ("end", np.int64)]).reshape(-1)
+
+
+def _incubation(onset: Moment | Sequence[Moment], shortest: float, longest: float) -> Any:
+    def window(moment: Moment) -> Window:
+        at = seconds(moment)
+        return at - round(longest * DAY), at - round(shortest * DAY)
+
+    if isinstance(onset, Sequence | np.ndarray):
+        return [window(one) for one in onset]
+    return window(onset)
