@@ -35,7 +35,6 @@ def main(people: int, queries: int, seed: int, as_json: bool) -> None:
 
 def measure(people: int, queries: int, seed: int) -> list[Figure]:
     from django.db import connection
-    from khien.simulation.people import communes, make_people
 
     from khien.kernel.language import fold
     from khien.kernel.people import reads, verbs
@@ -44,6 +43,7 @@ def measure(people: int, queries: int, seed: int) -> list[Figure]:
     from khien.kernel.units import verbs as units
     from khien.kernel.units.models import AdminUnit, Tier
     from khien.simulation import names
+    from khien.simulation.people import communes, make_people
 
     system = system_actor("bench")
     units.load_country(system)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Generator
 from contextlib import ExitStack
+from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
@@ -23,7 +24,9 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
     early_config.add_cleanup(stack.close)
     if not os.environ.get("KHIEN_DATA"):
         # Keys made by tests die with the session.
-        os.environ["KHIEN_DATA"] = stack.enter_context(TemporaryDirectory(prefix="khien-test-"))
+        folder = stack.enter_context(TemporaryDirectory(prefix="khien-test-"))
+        Path(folder).chmod(0o711)  # the unprivileged server passes through
+        os.environ["KHIEN_DATA"] = folder
     if not os.environ.get("DATABASE_URL"):
         server = stack.enter_context(throwaway(user_name=os.environ.get("KHIEN_PG_USER", "")))
         os.environ["DATABASE_URL"] = server.dsn()

@@ -14,6 +14,7 @@ rooms = [
 
 urlpatterns = [
     path("", include("khien.desk.pages", namespace="desk")),
+    path("desk/administration/", include("khien.desk.administration.pages", namespace="administration")),
     path("accounts/", include("allauth.urls")),
     path("language/", include("django.conf.urls.i18n")),
     path("api/v1/", api.urls),

@@ -12,6 +12,8 @@ from django.db.models import F, Q
 from khien.kernel import clock
 from khien.kernel.events.models import Delivery, Event
 from khien.kernel.events.registry import EventFact, declared, handlers_of
+from khien.kernel.staff.actors import Actor
+from khien.kernel.staff.roles import Role
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +46,13 @@ def deliver_event(event_id: int) -> int:
 def deliver_pending(limit: int = 500) -> int:
     """Run what is due, oldest first (the sweep that catches whatever a job lost); returns how many ran."""
     return _deliver(Delivery.objects.all(), limit)
+
+
+def retry(actor: Actor, *, delivery: Delivery) -> bool:
+    """Deliver a failed event again now, at an administrator's word; True when its handler ran."""
+    actor.must_have([Role.ADMINISTRATOR])
+    Delivery.objects.filter(pk=delivery.pk, done_at__isnull=True).update(attempts=1, retry_at=None)
+    return _run(delivery.pk)
 
 
 def _deliver(deliveries: Any, limit: int = 500) -> int:

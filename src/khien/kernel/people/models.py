@@ -228,6 +228,10 @@ class DuplicateProposal(models.Model):
     def __str__(self) -> str:
         return f"{self.first_id} ~ {self.second_id}"
 
+    @property
+    def pair(self) -> tuple[Person, Person]:
+        return self.first, self.second
+
 
 class Merge(models.Model):
     """That `gone` was merged into `kept`, and what moved, so that it can be undone."""

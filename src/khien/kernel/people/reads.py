@@ -13,7 +13,7 @@ from django.db.models import Q, QuerySet
 from khien.kernel.errors import NotFound
 from khien.kernel.language import fold, trigrams
 from khien.kernel.people import identity
-from khien.kernel.people.models import IdentityDocument, Person, Phone
+from khien.kernel.people.models import DuplicateProposal, IdentityDocument, Merge, Person, Phone
 from khien.kernel.staff.actors import Actor
 
 COUNT_CAP = 1000
@@ -167,3 +167,23 @@ def _order(ids: list[int], name: str, typed: str) -> list[int]:
         return near, name_sort, birth_year or 0, pk
 
     return [row[0] for row in sorted(rows, key=key)]
+
+
+def duplicate_proposals(actor: Actor) -> QuerySet[DuplicateProposal]:
+    """Open pairs of which the actor may see both people, likeliest first."""
+    seen = Person.objects.seen_by(actor).values("pk")
+    return (
+        DuplicateProposal.objects.filter(state=DuplicateProposal.State.OPEN, first__in=seen, second__in=seen)
+        .select_related("first__unit", "second__unit")
+        .prefetch_related("first__documents", "second__documents")
+        .order_by("-score", "pk")
+    )
+
+
+def merges(actor: Actor) -> QuerySet[Merge]:
+    """Merges into people the actor may see, newest first."""
+    return (
+        Merge.objects.filter(kept__in=Person.objects.seen_by(actor).values("pk"))
+        .select_related("kept", "gone")
+        .order_by("-pk")
+    )

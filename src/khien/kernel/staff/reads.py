@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
 from khien.kernel import clock
@@ -47,6 +48,18 @@ def actor_of_device(device: Device) -> Actor:
         name=device.name,
         grants=(Grant(Role.GUARD, scope_paths(device.unit_id)),),
     )
+
+
+def accounts_seen_by(actor: Actor) -> QuerySet[Account]:
+    """The accounts an administrator looks after: those with a role inside their units, and those with none yet."""
+    if actor.sees_everything:
+        return Account.objects.all()
+    inside = Q(pk__in=[])
+    for path in actor.paths(Role.ADMINISTRATOR):
+        inside |= Q(pk__in=RoleGrant.objects.filter(unit__path__startswith=path).values("account_id"))
+    if actor.has(Role.ADMINISTRATOR):
+        inside |= ~Q(pk__in=RoleGrant.objects.values("account_id"))
+    return Account.objects.filter(inside)
 
 
 def actor_of_request(request: HttpRequest) -> Actor:
