@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import models
@@ -34,9 +36,46 @@ def impose(
     return row
 
 
+@dataclass(frozen=True, slots=True)
+class Imposed:
+    """One line of `impose_many`."""
+
+    person_id: int
+    start: datetime
+    end: datetime | None
+    colour: str
+    reason: str
+    authority: models.Model
+
+
+def impose_many(kind: str, lines: Iterable[Imposed]) -> int:
+    """`impose` for many people in one statement; returns how many lines were stated."""
+    rows = [
+        Standing(
+            kind=kind,
+            authority=_name(line.authority),
+            person_id=line.person_id,
+            during=(line.start, line.end),
+            colour=line.colour,
+            reason=line.reason,
+            room=line.authority._meta.app_label,
+        )
+        for line in lines
+    ]
+    Standing.objects.bulk_create(
+        rows,
+        update_conflicts=True,
+        unique_fields=["authority", "kind"],
+        update_fields=["person", "during", "colour", "reason", "room"],
+    )
+    return len(rows)
+
+
 def lift(authority: models.Model, kind: str, *, at: datetime) -> None:
     """What this authority stated no longer holds from `at` on; what had not begun is emptied."""
     for row in Standing.objects.select_for_update().filter(kind=kind, authority=_name(authority)):
+        if row.during.isempty:
+            continue
         start = row.during.lower
         if row.during.upper is None or row.during.upper > at:
             row.during = (start, max(start, at))
