@@ -57,10 +57,12 @@ def isolation_terms(rule: RuleFact, *, sampled_at: datetime, now: datetime) -> T
     return None if end <= now else Terms(kind="isolation", starts_at=now, ends_at=end, watch_until=None)
 
 
-def test_days(rule: RuleFact, *, degree: int, counted_from: datetime) -> set[date]:
-    """The days on which `testing.contact_test_days` wants a sample of a contact of this degree."""
-    day0 = clock.local(counted_from).date()
-    return {day0 + timedelta(days=int(n)) for n in rule.value.get(str(degree), [])}
+def test_days(rule: RuleFact, *, degree: int, first_day: date) -> set[date]:
+    """The days on which `testing.contact_test_days` wants a sample of a contact of this degree.
+
+    `first_day` is the Vietnamese day on which the order began: day 1 of the rule.
+    """
+    return {first_day + timedelta(days=int(n) - 1) for n in rule.value.get(str(degree), [])}
 
 
 def kept(rule: RuleFact) -> dict[str, Any]:

@@ -37,7 +37,7 @@ def make_due_follow_ups(actor: Actor) -> int:
     orders = (
         Order.objects.filter(state=Order.State.ISSUED, starts_at__lt=end, ends_at__gt=max(start, clock.now()))
         .exclude(follow_ups__due_on=today)
-        .only("id", "degree", "counted_from", "person_id")
+        .only("id", "degree", "starts_at", "person_id")
     )
     rows = list(orders)
     if not rows:
@@ -51,7 +51,8 @@ def make_due_follow_ups(actor: Actor) -> int:
                 order=order,
                 due_on=today,
                 test_due=order.degree > 0
-                and today in terms.test_days(tests, degree=order.degree, counted_from=order.counted_from),
+                and today
+                in terms.test_days(tests, degree=order.degree, first_day=clock.local(order.starts_at).date()),
             )
             for order in rows
         ],
@@ -238,7 +239,7 @@ def _temperature(value: str | Decimal | None) -> Decimal | None:
         raise Invalid(
             _("Nhiệt độ không phải là số."), field="temperature", way_out=_("Ghi như 36,8.")
         ) from fault
-    if not Decimal(34) <= degrees <= Decimal(43):
+    if not degrees.is_finite() or not Decimal(34) <= degrees <= Decimal(43):
         raise Invalid(
             _("Nhiệt độ ngoài khoảng 34 đến 43 °C."), field="temperature", way_out=_("Đo lại, ghi như 36,8.")
         )
