@@ -1,0 +1,45 @@
+"""Background work: sending, receipts, and the sweep that picks up what a dead worker left."""
+
+from __future__ import annotations
+
+from procrastinate.contrib.django import app
+
+from khien.gateways.sms import sending
+from khien.kernel.staff import system_actor
+from khien.rooms.broadcasts import verbs
+from khien.rooms.broadcasts.models import Broadcast, Recipient
+from khien.rooms.broadcasts.sender import send_broadcast
+
+RECEIPTS_AFTER_S = 5
+
+
+@app.task(name="broadcasts.send", queue="messages")
+def send(broadcast_id: int) -> None:
+    """Send what is due of one broadcast; comes back for what the gateway put off."""
+    progress = send_broadcast(broadcast_id, sending.gateway())
+    if progress.again_in_s is not None:
+        send.configure(schedule_in={"seconds": max(1, round(progress.again_in_s))}).defer(
+            broadcast_id=broadcast_id
+        )
+    if progress.sent:
+        collect_receipts.configure(schedule_in={"seconds": RECEIPTS_AFTER_S}).defer()
+
+
+@app.task(name="broadcasts.collect_receipts", queue="messages")
+def collect_receipts() -> None:
+    """Fetch receipts from a gateway that keeps them for us."""
+    gateway = sending.gateway()
+    while receipts := gateway.receipts():
+        verbs.take_receipts(system_actor("broadcasts"), receipts=receipts)
+
+
+@app.periodic(cron="* * * * *")
+@app.task(name="broadcasts.sweep", queue="messages")
+def sweep(timestamp: int) -> None:
+    """Every minute: broadcasts with rows that wait or were left under way, and receipts."""
+    left = Recipient.objects.filter(state__in=[Recipient.State.QUEUED, Recipient.State.SUBMITTING])
+    for broadcast_id in Broadcast.objects.filter(pk__in=left.values("broadcast")).values_list(
+        "pk", flat=True
+    ):
+        send_broadcast(broadcast_id, sending.gateway())
+    collect_receipts()
