@@ -153,7 +153,7 @@ def make_day(
     ready = np.maximum(busy_until + (busy_until > 0) * (TRAVEL_S + 3 * HOUR_S), 0)
     group = np.select([goes & (belonging.role != where.PUPIL), belonging.role == where.PUPIL], [1, 2], 0)
     child = people.age < 6
-    feast_today = rng.random(len(belonging.feast_room)) < FEAST_SHARE * (2 if weekday >= 5 else 0.5)
+    feast_today = rng.random(len(places)) < FEAST_SHARE * (2 if weekday >= 5 else 0.5)
     lift = 1.35 if weekday >= 5 else 1.0
     last_end = np.zeros(count, np.int32)
     for slot_start, slot_end, errands in _SLOTS:
@@ -166,16 +166,13 @@ def make_day(
         for errand, chances in errands.items():
             chance = np.array(chances)[group] * lift
             if errand == "feast":
-                chance = chance * feast_today[people.commune]
+                chance = chance * feast_today[belonging.favourites["feast"][:, 0]]
             elif errand == "church":
                 chance = chance * (6 if weekday == 6 else 1)
             chosen = np.flatnonzero((u >= edge) & (u < edge + chance))
             edge += chance
-            if errand == "feast":
-                room = belonging.feast_room[people.commune[chosen]]
-            else:
-                column = (rng.random(len(chosen)) < 0.35).astype(int)
-                room = belonging.favourites[errand][chosen, column]
+            column = (rng.random(len(chosen)) < 0.35).astype(int)
+            room = belonging.favourites[errand][chosen, column]
             known = room >= 0
             chosen, room = chosen[known], room[known]
             stay = _STAY_MIN[errand] * 60 * np.exp(0.5 * rng.standard_normal(len(chosen)) - 0.125)

@@ -13,10 +13,32 @@ FAMILY: tuple[tuple[str, float], ...] = (
     ("Thái", 0.2), ("La", 0.1), ("Ong", 0.05), ("Cù", 0.1), ("Khổng", 0.1), ("Nghiêm", 0.1),
 )  # fmt: skip
 
-MIDDLE_MALE = ["Văn", "Đức", "Minh", "Quang", "Hữu", "Xuân", "Ngọc", "Đình", "Thanh", "Công", "Mạnh", "Tuấn", "Quốc", "Trọng", "Duy", "Gia", "Bảo", "Hoàng", "Anh", "Thế", "Đăng", "Việt", "Tiến", "Hải", "Trung"]
-MIDDLE_FEMALE = ["Thị", "Thu", "Thanh", "Ngọc", "Minh", "Phương", "Hồng", "Bích", "Kim", "Khánh", "Thùy", "Mai", "Quỳnh", "Diệu", "Bảo", "Lan", "Tuyết", "Hà", "Hoài", "Như", "Cẩm", "Thảo", "Hải", "Yến", "Kiều"]
-GIVEN_MALE = ["Hùng", "Dũng", "Tuấn", "Anh", "Minh", "Nam", "Hải", "Sơn", "Long", "Thắng", "Cường", "Hiếu", "Đức", "Trung", "Tùng", "Mạnh", "Quân", "Huy", "Thành", "Hưng", "Tiến", "Toàn", "Phúc", "Bình", "Hòa", "Khánh", "Kiên", "Linh", "Lâm", "Lộc", "Nghĩa", "Ninh", "Phong", "Phương", "Quang", "Quyết", "Quý", "Tài", "Tâm", "Tân", "Thái", "Thiện", "Thịnh", "Thuận", "Toản", "Trường", "Tú", "Vinh", "Việt", "Vũ", "Chiến", "Chung", "Công", "Dương", "Duy", "Đạt", "Điệp", "Giang", "Hoàng", "Khoa", "Bảo", "Khôi", "Đăng", "Chính", "Hậu", "Luân", "Lực", "Ngọc", "Nhân", "Oanh", "Sáng", "Thọ", "Thủy", "Tính", "Trọng", "Ước", "Văn", "Xuân"]
-GIVEN_FEMALE = ["Hương", "Hoa", "Lan", "Huyền", "Linh", "Trang", "Hằng", "Thảo", "Thủy", "Hà", "Mai", "Nga", "Phương", "Anh", "Yến", "Ngọc", "Hạnh", "Hiền", "Loan", "Nhung", "Dung", "Thu", "Thúy", "Tuyết", "Vân", "Bích", "Chi", "Diệp", "Duyên", "Giang", "Hải", "Hoài", "Hòa", "Hồng", "Huệ", "Khánh", "Lệ", "Liên", "Luyến", "Ly", "Lý", "Minh", "My", "Ngà", "Ngân", "Nguyệt", "Nhàn", "Nhi", "Oanh", "Quyên", "Quỳnh", "Tâm", "Thắm", "Thanh", "Thoa", "Thơ", "Thơm", "Thương", "Tình", "Trà", "Trinh", "Tú", "Uyên", "Xoan", "Xuân", "Yên", "Ánh", "Châu", "Cúc", "Đào", "Gấm", "Lành", "Mến", "Mơ", "Nụ", "Sen", "Sim", "Vui"]
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+MIDDLE_MALE = _words(
+    "Văn Đức Minh Quang Hữu Xuân Ngọc Đình Thanh Công Mạnh Tuấn Quốc Trọng Duy Gia Bảo Hoàng Anh Thế "
+    "Đăng Việt Tiến Hải Trung "
+)
+MIDDLE_FEMALE = _words(
+    "Thị Thu Thanh Ngọc Minh Phương Hồng Bích Kim Khánh Thùy Mai Quỳnh Diệu Bảo Lan Tuyết Hà Hoài "
+    "Như Cẩm Thảo Hải Yến Kiều "
+)
+GIVEN_MALE = _words(
+    "Hùng Dũng Tuấn Anh Minh Nam Hải Sơn Long Thắng Cường Hiếu Đức Trung Tùng Mạnh Quân Huy Thành "
+    "Hưng Tiến Toàn Phúc Bình Hòa Khánh Kiên Linh Lâm Lộc Nghĩa Ninh Phong Phương Quang Quyết Quý "
+    "Tài Tâm Tân Thái Thiện Thịnh Thuận Toản Trường Tú Vinh Việt Vũ Chiến Chung Công Dương Duy Đạt "
+    "Điệp Giang Hoàng Khoa Bảo Khôi Đăng Chính Hậu Luân Lực Ngọc Nhân Oanh Sáng Thọ Thủy Tính Trọng "
+    "Ước Văn Xuân "
+)
+GIVEN_FEMALE = _words(
+    "Hương Hoa Lan Huyền Linh Trang Hằng Thảo Thủy Hà Mai Nga Phương Anh Yến Ngọc Hạnh Hiền Loan "
+    "Nhung Dung Thu Thúy Tuyết Vân Bích Chi Diệp Duyên Giang Hải Hoài Hòa Hồng Huệ Khánh Lệ Liên "
+    "Luyến Ly Lý Minh My Ngà Ngân Nguyệt Nhàn Nhi Oanh Quyên Quỳnh Tâm Thắm Thanh Thoa Thơ Thơm "
+    "Thương Tình Trà Trinh Tú Uyên Xoan Xuân Yên Ánh Châu Cúc Đào Gấm Lành Mến Mơ Nụ Sen Sim Vui "
+)
 
 
 def _zipf(count: int, offset: float = 4.0) -> np.ndarray:

@@ -57,7 +57,7 @@ class Parameters:
     """What may be changed from outside; the defaults are those of README.md."""
 
     # Scans
-    coverage: float = 0.27
+    coverage: float = 0.265
     """Share of stays outside homes whose entry is scanned, over places and people, 0 to 1."""
     exit_scanned: float = 0.35
     """Share of scanned entries whose exit is scanned too."""

@@ -49,6 +49,14 @@ class Commune:
     def urban(self) -> bool:
         return self.type != "Xã"
 
+    @property
+    def short_district(self) -> str:
+        """The district without its kind: 'Kim Bảng' for 'Huyện Kim Bảng'."""
+        for kind in ("Thành phố ", "Thị xã ", "Huyện "):
+            if self.district.startswith(kind):
+                return self.district.removeprefix(kind)
+        return self.district
+
 
 @cache
 def communes() -> tuple[Commune, ...]:

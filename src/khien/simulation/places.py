@@ -89,8 +89,6 @@ class Belonging:
     trip_back: np.ndarray
     favourites: dict[str, np.ndarray]
     """Errand to room ids, shape (people, 2)."""
-    feast_room: np.ndarray
-    """By commune."""
     station: np.ndarray
     """Health station by commune."""
     wards: np.ndarray
@@ -118,14 +116,12 @@ def make_places(people: People, seed: int) -> tuple[Places, Belonging]:
     _factories(places, people, role, schedule, crew, room, rng)
     _offices(places, people, role, room, centre, district_of, rng)
     station, wards = _health(places, people, role, room, centre, district_of, rng)
-    favourites, feast = _errand_places(places, people, role, room, population, centre, district_of, rng)
+    favourites = _errand_places(places, people, role, room, population, centre, district_of, rng)
     favourites["health"] = np.repeat(station[people.commune][:, None], 2, axis=1)
     trip_out, trip_back = _buses(places, people, role, schedule, room, rng)
     places.close()
     assert len(room) == count
-    return places, Belonging(
-        role, schedule, crew, room, trip_out, trip_back, favourites, feast, station, wards
-    )
+    return places, Belonging(role, schedule, crew, room, trip_out, trip_back, favourites, station, wards)
 
 
 def _roles(people: People, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
@@ -174,7 +170,7 @@ def _schools(places, people, role, schedule, room, rng) -> None:  # type: ignore
             for number, school_members in enumerate(_groups(members, 700), 1):
                 commune = int(np.bincount(people.commune[school_members]).argmax())
                 place = all_communes[commune]
-                label = place.district.split(" ", 2)[-1] if level == "THPT" else place.name
+                label = place.short_district if level == "THPT" else place.name
                 school = places.add("school", f"Trường {level} {label} {number}", commune)
                 for grade in range(low, high):
                     of_age = school_members[people.age[school_members] == grade]
@@ -247,35 +243,53 @@ def _health(places, people, role, room, centre, district_of, rng) -> tuple[np.nd
 def _errand_places(places, people, role, room, population, centre, district_of, rng):  # type: ignore[no-untyped-def]
     all_communes = communes()
     count = len(people)
-    served: dict[str, list[list[int]]] = {name: [[] for _ in all_communes] for name in ERRANDS}
-    feast = np.empty(len(all_communes), np.int32)
+    served: dict[str, list[list[int]]] = {
+        name: [[] for _ in all_communes] for name in (*ERRANDS, "culture_house")
+    }
     families = ("Hương", "Bình", "Thảo", "Tâm", "An", "Lan", "Hùng", "Mai", "Phúc", "Nga", "Sơn", "Yến")
     labels = {"shop": "Tạp hóa", "cafe": "Cà phê", "restaurant": "Quán phở"}
-    per_head = {"shop": 350, "cafe": 900, "restaurant": 800}
+    per_head = {"shop": 350, "cafe": 600, "restaurant": 700}
+    # One favourite in five lies in the district's centre, which needs places for these people too.
+    catchment = population * 0.8
+    for district, commune in centre.items():
+        of_district = np.array([other.district == district for other in all_communes])
+        catchment[commune] += 0.2 * population[of_district].sum()
     for index, commune in enumerate(all_communes):
         market = places.add("market", f"Chợ {commune.name}", index)
-        for row in range(max(1, round(population[index] / 1_300))):
+        for row in range(max(1, round(catchment[index] / 500))):
             served["market"][index].append(places.add("market_row", f"Dãy {row + 1}", index, market))
         for kind, label in labels.items():
-            for serial in range(max(1, round(population[index] / per_head[kind]))):
+            for serial in range(max(1, round(catchment[index] / per_head[kind]))):
                 name = (
                     f"{label} {families[(serial * 5 + index) % len(families)]} {serial + 1}, {commune.name}"
                 )
                 served[kind][index].append(places.add(kind, name, index))
-        served["pagoda"][index].append(places.add("pagoda", f"Chùa {commune.name}", index))
-        if index % 4 == 0:
-            served["church"][index].append(places.add("church", f"Nhà thờ {commune.name}", index))
-        feast[index] = places.add("culture_house", f"Nhà văn hóa {commune.name}", index)
+        for kind, label, heads in (
+            ("pagoda", "Chùa", 1_800),
+            ("church", "Nhà thờ", 2_000),
+            ("culture_house", "Nhà văn hóa", 700),
+        ):
+            if kind == "church" and index % 4:
+                continue
+            for serial in range(max(1, round(catchment[index] / heads))):
+                number = f" {serial + 1}" if serial else ""
+                served[kind][index].append(places.add(kind, f"{label} {commune.name}{number}", index))
     for district, commune in centre.items():
-        short = district.split(" ", 2)[-1]
-        shops = [places.add("supermarket", f"Siêu thị {short} {number}", commune) for number in (1, 2)]
+        short = all_communes[commune].short_district
+        heads = sum(
+            population[index] for index, other in enumerate(all_communes) if other.district == district
+        )
+        shops = [
+            places.add("supermarket", f"Siêu thị {short} {number + 1}", commune)
+            for number in range(max(2, round(heads / 9_000)))
+        ]
         for index, other in enumerate(all_communes):
             if other.district == district:
                 served["supermarket"][index] = shops
     favourites: dict[str, np.ndarray] = {}
     for errand in ("market", "shop", "cafe", "restaurant", "supermarket", "pagoda", "church"):
         table = np.full((count, 2), -1, np.int32)
-        # Lists of uneven length as one flat array with offsets; one favourite in five lies at the centre.
+        # Lists of uneven length as one flat array with offsets.
         lengths = np.array([len(ids) for ids in served[errand]])
         flat = np.array([place for ids in served[errand] for place in ids])
         offsets = np.concatenate([[0], np.cumsum(lengths)[:-1]])
@@ -294,10 +308,18 @@ def _errand_places(places, people, role, room, population, centre, district_of, 
         int
     )
     near = np.minimum(near, homes - 1).astype(np.int32)
+    # The culture house of a feast is that of one's hamlet: the same for a household.
+    lengths = np.array([len(ids) for ids in served["culture_house"]])
+    flat = np.array([place for ids in served["culture_house"] for place in ids])
+    offsets = np.concatenate([[0], np.cumsum(lengths)[:-1]])
+    house = flat[
+        offsets[people.household_commune] + people.household_hamlet % lengths[people.household_commune]
+    ]
+    favourites["feast"] = np.repeat(house[people.household][:, None], 2, axis=1).astype(np.int32)
     favourites["visit"] = np.where(near == people.household[:, None], -1, near)
     vendors = np.flatnonzero(role == VENDOR)
     room[vendors] = favourites["market"][vendors, 0]
-    return favourites, feast
+    return favourites
 
 
 def _buses(places, people, role, schedule, room, rng) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[no-untyped-def]

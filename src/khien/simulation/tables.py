@@ -183,7 +183,7 @@ def people_table(people: People, places: Places, belonging: Belonging) -> pa.Tab
     middle = pc.if_else(
         female,
         _words(names.MIDDLE_FEMALE, people.middle),
-        _words(names.MIDDLE_MALE, people.middle % len(names.MIDDLE_MALE)),
+        _words(names.MIDDLE_MALE, people.middle),
     )
     given = pc.if_else(
         female,

@@ -38,8 +38,8 @@ class Day:
 class HourEvents:
     """What arrives in one hour [start, start + 1 h): tables with the columns of docs/simulation-format.md.
 
-    `scans` by their receipt, `samples` by the time of sampling (the result columns are blank to a
-    reader who plays fair), `results` by the time of the result, `symptom_reports` by their time.
+    `scans` by their receipt; `samples` by the time of sampling, without the columns of the result; `results` by
+    the time of the result, all columns of `tests`; `symptom_reports` by their time.
     """
 
     hour: int
@@ -259,7 +259,7 @@ class World:
             hour=hour,
             start=datetime.fromtimestamp(self.base + low, UTC),
             scans=tables.scans_table(within(scans, "received_at"), self.province.sites, self.base),
-            samples=self.tests_table(within(tests, "sampled_at")),
+            samples=self.tests_table(within(tests, "sampled_at")).drop_columns(["result_at", "result", "ct"]),
             results=self.tests_table(within(tests, "result_at")),
             symptom_reports=tables.reports_table(within(reports, "at"), self.base),
         )
