@@ -20,6 +20,7 @@ def test_a_chosen_place_is_kept(monkeypatch):
 def test_root_moves_out_of_a_closed_home(monkeypatch, tmp_path):
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
+    monkeypatch.delenv("DATABASE_URL")
     monkeypatch.setenv("KHIEN_DATA", str(closed / "khien" / "var"))
     moved = environment.data_folder()
     assert moved.parent == Path("/var/lib/khien")

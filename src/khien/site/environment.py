@@ -94,9 +94,10 @@ def data_folder() -> Path:
 
     As root, when the unprivileged user of the embedded server cannot reach that place (a clone under /root,
     say), it is `/var/lib/khien/<name>-<hash of the place>`; no permission of anybody's folder is changed.
+    With a `DATABASE_URL` nobody but ourselves needs to reach it.
     """
     wanted = Path(get("KHIEN_DATA").text() or PROJECT / "var").absolute()
-    if os.geteuid() != 0:
+    if os.geteuid() != 0 or get("DATABASE_URL").text():
         return wanted
     from khien.site.postgres import reachable, server_user
 

@@ -25,6 +25,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import psutil
@@ -432,7 +433,7 @@ class Server:
             raise PostgresError(f"{Path(command[0]).name} failed: {answer.stderr.strip()[-2000:]}")
         return answer.stdout
 
-    def _as_user(self) -> dict[str, object]:
+    def _as_user(self) -> dict[str, Any]:
         if os.geteuid() != 0:
             return {}
         return {"user": self._user.uid, "group": self._user.gid, "extra_groups": []}
@@ -452,7 +453,7 @@ class Server:
                 env=_ENVIRONMENT,
                 start_new_session=True,  # a terminal's ctrl-C is ours to pass on, last
                 preexec_fn=die_with_parent(signal.SIGINT),
-                **self._as_user(),  # type: ignore[call-overload]
+                **self._as_user(),
             )
         child = self._child
 
