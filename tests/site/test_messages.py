@@ -7,6 +7,7 @@ import io
 import re
 
 import pytest
+
 from tools import messages
 
 
