@@ -102,7 +102,7 @@ def measure(people: int, queries: int, seed: int) -> list[Figure]:
         return fold(text) if rng.random() < 0.5 else text
 
     def actor(role: str, unit: AdminUnit) -> Actor:
-        return Actor(kind="staff", id=1, name="bench", grants=(Grant(role, (unit.path or "",)),))
+        return Actor(kind="staff", id=1, name="bench", grants=(Grant(role, (unit.path,)),))
 
     every_unit = list(by_code.values())
     times: dict[tuple[str, str], list[float]] = {}

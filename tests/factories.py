@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from khien.kernel import clock
+from khien.kernel.bulk import reserve_ids
 from khien.kernel.language import fold, sort_key
 from khien.kernel.people.models import Household, Person, Phone
 from khien.kernel.places.models import Place, PlaceKind
@@ -33,7 +34,10 @@ def make_unit(
     **more: Any,
 ) -> AdminUnit:
     """A unit under `parent` (or at the top)."""
-    unit = AdminUnit.objects.create(
+    (pk,) = reserve_ids(AdminUnit, 1)
+    return AdminUnit.objects.create(
+        id=pk,
+        path=f"{parent.path if parent else ''}{pk}.",
         code=code or f"{next(_number):05d}",
         tier=tier,
         kind=kind,
@@ -45,9 +49,6 @@ def make_unit(
         source="test",
         **more,
     )
-    unit.path = f"{parent.path if parent else ''}{unit.pk}."
-    unit.save(update_fields=["path"])
-    return unit
 
 
 def make_province() -> tuple[AdminUnit, AdminUnit, AdminUnit]:

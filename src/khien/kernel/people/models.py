@@ -113,7 +113,7 @@ class Person(Scoped):
             self.birth_year = self.birth_date.year
         self.search_tokens = []
         if self.merged_into_id is None:
-            path = (self.unit.path or "") if self.unit is not None else ""
+            path = self.unit.path if self.unit is not None else ""
             self.search_tokens = [
                 *dict.fromkeys(self.name_folded.split()),
                 *([f"y{self.birth_year}"] if self.birth_year else []),

@@ -97,10 +97,10 @@ def search(actor: Actor, text: str, limit: int = 50) -> SearchResult:
         ]
     candidates = list(dict.fromkeys([*ids, *found]))
     plain = _order(candidates, " ".join(words), " ".join(w for w in text.lower().split() if w not in years))
-    people = {p.pk: p for p in Person.objects.select_related("unit__parent").filter(pk__in=plain[:limit])}
+    rows = {p.pk: p for p in Person.objects.select_related("unit__parent").filter(pk__in=plain[:limit])}
     capped = len(candidates) > COUNT_CAP
     return SearchResult(
-        [people[pk] for pk in plain[:limit] if pk in people], COUNT_CAP if capped else len(candidates), capped
+        [rows[pk] for pk in plain[:limit] if pk in rows], COUNT_CAP if capped else len(candidates), capped
     )
 
 

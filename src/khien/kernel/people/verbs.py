@@ -351,7 +351,7 @@ def load_people(
         person.created_at = moment
     copy_rows(
         Person,
-        [field.column for field in columns],
+        [str(field.column) for field in columns],
         ([getattr(person, field.attname) for field in columns] for person in people),
     )
     sealer = identity.Sealer()

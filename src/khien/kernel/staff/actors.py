@@ -53,7 +53,7 @@ class Actor:
         """Whether `unit` lies inside the actor's units (for these roles)."""
         if self._everything:
             return True
-        return any((unit.path or "").startswith(path) for path in self.paths(*roles))
+        return any(unit.path.startswith(path) for path in self.paths(*roles))
 
     @property
     def sees_everything(self) -> bool:

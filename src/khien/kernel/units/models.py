@@ -32,7 +32,7 @@ class AdminUnit(models.Model):
     name_folded = models.CharField(max_length=120)
     sort_key = models.CharField(max_length=260)
     parent = models.ForeignKey("self", models.PROTECT, null=True, related_name="children")
-    path = models.CharField(max_length=80, unique=True, null=True)
+    path = models.CharField(max_length=80, unique=True)
     during = DateRangeField(help_text="[first day, first day after); unbounded where the source does not say")
     latitude = models.FloatField(null=True)
     longitude = models.FloatField(null=True)

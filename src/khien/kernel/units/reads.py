@@ -21,9 +21,7 @@ def scope_paths(unit_id: int) -> tuple[str, ...]:
     seen: set[int] = set()
     while todo:
         seen |= todo
-        paths += [
-            path for path in AdminUnit.objects.filter(pk__in=todo).values_list("path", flat=True) if path
-        ]
+        paths += AdminUnit.objects.filter(pk__in=todo).values_list("path", flat=True)
         todo = (
             set(
                 UnitSuccession.objects.filter(

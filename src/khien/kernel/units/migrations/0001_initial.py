@@ -36,7 +36,7 @@ class Migration(migrations.Migration):
                 ("name", models.CharField(max_length=120)),
                 ("name_folded", models.CharField(max_length=120)),
                 ("sort_key", models.CharField(max_length=260)),
-                ("path", models.CharField(max_length=80, null=True, unique=True)),
+                ("path", models.CharField(max_length=80, unique=True)),
                 (
                     "during",
                     django.contrib.postgres.fields.ranges.DateRangeField(
