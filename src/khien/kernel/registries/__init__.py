@@ -15,6 +15,7 @@ from khien.kernel.registries.registry import (
     desk_widgets,
     menu,
     person_panels,
+    resident_menu,
     retention,
     search_entries,
     ticks,

@@ -112,6 +112,8 @@ class Tick:
 
 
 menu: Registry[MenuEntry] = Registry("menu")
+resident_menu: Registry[MenuEntry] = Registry("resident menu")
+"""What a signed-in resident can do (`roles` is empty): shown on their own page."""
 desk_widgets: Registry[DeskWidget] = Registry("desk widgets")
 person_panels: Registry[PersonPanel] = Registry("person panels")
 search_entries: Registry[SearchEntry] = Registry("search entries")
