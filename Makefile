@@ -1,7 +1,7 @@
 PYTHON ?= python3
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test test-slow check lock doctor bench
+.PHONY: help demo up test test-slow check lock messages doctor bench
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -26,6 +26,9 @@ doctor: ## what is missing on this machine, and how to get it
 
 bench: ## one benchmark, or all: make bench ARGS=search
 	@$(PYTHON) dev.py khien bench $(ARGS)
+
+messages: ## bring the English catalogues up to date and compile them
+	@$(PYTHON) dev.py messages $(ARGS)
 
 lock: ## write the locks anew from pyproject.toml (newest versions: make lock ARGS=--upgrade)
 	@$(PYTHON) dev.py lock $(ARGS)

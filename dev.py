@@ -30,6 +30,7 @@ def main() -> None:
         "test": test,
         "check": check,
         "lock": lock,
+        "messages": messages,
         "sync": sync_only,
         "khien": khien,
     }
@@ -88,6 +89,12 @@ def lock(arguments: list[str]) -> None:
     common += ["--no-emit-index-url", "--python", str(PYTHON)]
     run_step([*common, "--group", "dev", "-o", DEVELOPMENT])
     run_step([*common, "--group", "build", "-c", DEVELOPMENT, "-o", PRODUCT])
+
+
+def messages(arguments: list[str]) -> None:
+    """The English of every text, brought up to date and compiled."""
+    sync(DEVELOPMENT)
+    run_step([str(PYTHON), "tools/messages.py", *arguments])
 
 
 def sync_only(arguments: list[str]) -> None:
