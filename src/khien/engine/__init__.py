@@ -10,6 +10,7 @@ expected risk.
 
 from khien.engine.encounter import Encounters, encounters
 from khien.engine.presence import OPEN, Presence, Refused, UnknownPerson
+from khien.engine.reading import UnreadableFile, read_presence
 from khien.engine.search import (
     PlaceHours,
     Sources,
@@ -29,9 +30,11 @@ __all__ = [
     "Sources",
     "Traced",
     "UnknownPerson",
+    "UnreadableFile",
     "backward",
     "contacts",
     "encounters",
     "forward",
+    "read_presence",
     "shared_place_hours",
 ]
