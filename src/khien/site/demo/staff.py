@@ -18,7 +18,7 @@ class DemoAccount:
 
     username: str
     full_name: str
-    role: str
+    role: Role
     commune: bool = False
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from khien.kernel import clock
 from khien.kernel.bulk import copy_rows, reserve_ids
 from khien.kernel.clock import verbs as clock_verbs
+from khien.kernel.clock.models import ClockSetting
 from khien.kernel.people import verbs as people_verbs
 from khien.kernel.people.models import Household, Person
 from khien.kernel.places import verbs as places_verbs
@@ -29,8 +30,8 @@ START = date(2022, 1, 3)
 Progress = Callable[[str], None]
 
 
-def prepare(*, people: int, days: int, seed: int, speed: float, tell: Progress) -> DemoState:
-    """Load whatever of the demo is not there yet and set its clock going; returns its state.
+def prepare(*, people: int, days: int, seed: int, tell: Progress) -> DemoState:
+    """Load whatever of the demo is not there yet; returns its state. Its clock stands still until it lives.
 
     A demo that was broken off while loading goes on from the last whole hour.
     """
@@ -56,7 +57,8 @@ def prepare(*, people: int, days: int, seed: int, speed: float, tell: Progress) 
         state.ready = True
         state.save(update_fields=["ready"])
     reached = clock.start_of_day(state.start) + timedelta(hours=state.next_hour)
-    clock_verbs.anchor(reached, speed)
+    if not ClockSetting.objects.exists():
+        clock_verbs.anchor(reached, 0.0)
     return state
 
 
