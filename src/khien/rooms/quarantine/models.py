@@ -115,6 +115,13 @@ class Order(Scoped):
     def __str__(self) -> str:
         return self.number or f"(dự thảo {self.pk})"
 
+    @property
+    def colour(self) -> str:
+        """The card colour while the order holds; grey when it does not."""
+        if self.state != self.State.ISSUED:
+            return "grey"
+        return {"home": "orange", "watch": "yellow"}.get(self.kind, "red")
+
 
 class OrderGround(models.Model):
     """Why a person is (or is not) under order because of one case: each case and person stands once.

@@ -83,6 +83,16 @@ def orders(actor: Actor, wanted: OrderFilter) -> QuerySet[Order]:
     return rows.order_by("-created_at", "-pk")
 
 
+def orders_by_number(actor: Actor, beginning: str) -> QuerySet[Order]:
+    """Orders in scope whose number begins so, the latest first."""
+    return (
+        Order.objects.seen_by(actor)
+        .select_related("person", "unit")
+        .filter(number__istartswith=beginning)
+        .order_by("-signed_at", "-pk")
+    )
+
+
 def orders_of_person(actor: Actor, person_id: int) -> QuerySet[Order]:
     """The orders of one person that the actor may see, the latest first (a resident: their own)."""
     return (

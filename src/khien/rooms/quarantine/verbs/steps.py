@@ -18,13 +18,6 @@ from khien.rooms.quarantine import reads
 from khien.rooms.quarantine.events import ORDER_ENDED
 from khien.rooms.quarantine.models import FollowUp, Order, OrderChange
 
-_COLOURS = {
-    Order.Kind.ISOLATION: "red",
-    Order.Kind.SITE: "red",
-    Order.Kind.HOME: "orange",
-    Order.Kind.WATCH: "yellow",
-}
-
 
 def locked(actor: Actor, order_id: int) -> Order:
     """The order under lock, if the actor sees it. Raises `NotFound`."""
@@ -58,7 +51,7 @@ def standing(order: Order) -> Imposed:
         person_id=order.person_id,
         start=order.starts_at,
         end=order.ends_at,
-        colour=_COLOURS[Order.Kind(order.kind)],
+        colour=order.colour,
         reason=reason,
         authority=order,
     )
