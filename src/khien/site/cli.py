@@ -29,6 +29,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
 DATABASE_COMMANDS: dict[str, tuple[str, str]] = {
     "migrate": ("khien.site.manage:migrate", "bring the database to this version and load what it must hold"),
     "manage": ("khien.site.manage:manage", "Django's own commands"),
+    "keys make": ("khien.site.key_commands:make", "make the keys that are missing"),
+    "keys rotate": ("khien.site.key_commands:rotate", "make a new key and seal identity numbers anew"),
     "audit verify": ("khien.kernel.audit.command:verify", "check the chain of the audit lines"),
     "import linelist": ("khien.site.imports:linelist", "read a line list of cases"),
 }

@@ -7,7 +7,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from ninja import NinjaAPI, Schema
-from ninja.errors import AuthenticationError, ValidationError
+from ninja.errors import AuthenticationError, HttpError, ValidationError
 from ninja.security import HttpBearer, SessionAuth
 
 from khien.kernel.errors import Problem
@@ -72,6 +72,17 @@ def answer_problems(api: NinjaAPI) -> None:
             "way_out": _("Xem mô tả của cửa này trong /api/v1/openapi.json."),
         }
         return api.create_response(request, body, status=422)
+
+    @api.exception_handler(HttpError)
+    def refused(request: HttpRequest, fault: HttpError) -> HttpResponse:
+        # Ninja's own refusals: above all a session that comes without its CSRF token.
+        body = {
+            "code": "refused",
+            "field": "",
+            "message": _("Yêu cầu bị từ chối: %(reason)s.") % {"reason": fault.message},
+            "way_out": _("Gửi kèm cookie csrftoken và đầu mục X-CSRFToken, hoặc dùng mã của thiết bị."),
+        }
+        return api.create_response(request, body, status=fault.status_code)
 
     @api.exception_handler(AuthenticationError)
     def unknown(request: HttpRequest, fault: AuthenticationError) -> HttpResponse:
