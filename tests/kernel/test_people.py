@@ -6,6 +6,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from django.apps import apps
 from django.db import connection
 
 from khien.kernel import keys
@@ -13,6 +14,7 @@ from khien.kernel.audit.models import AuditLine
 from khien.kernel.errors import Conflict, Invalid, NotFound
 from khien.kernel.people import identity, reads, verbs
 from khien.kernel.people.models import DuplicateProposal, IdentityDocument, Merge, Person
+from khien.kernel.people.references import person_references
 from khien.kernel.people.verbs import NewDocument
 from khien.kernel.staff import Actor, Role, system_actor
 from khien.kernel.units.models import AdminUnit
@@ -184,6 +186,18 @@ def test_duplicates_are_proposed_merged_and_unmerged(commune: AdminUnit, officer
     assert reads.find_by_number(officer, "035190000002") == [gone]
     assert len(reads.search(officer, "tran thi huong 1990").people) == 2
     assert Merge.objects.get().undone_at is not None
+
+
+def test_a_merge_moves_every_foreign_key_of_the_house() -> None:
+    moved = {reference.key for reference in person_references()}
+    expected = {
+        f"{model._meta.label_lower}.{field.attname}"
+        for model in apps.get_models()
+        for field in model._meta.concrete_fields
+        if field.related_model is Person and model not in (Person, Merge, DuplicateProposal)
+    }
+    assert expected <= moved
+    assert "presence.presencerecord.person_id" in moved
 
 
 def test_residence_has_dates_and_never_two_at_once(commune: AdminUnit) -> None:

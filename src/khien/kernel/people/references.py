@@ -59,8 +59,10 @@ def person_references() -> list[PersonReference]:
     """All columns that a merge moves."""
     found = [
         PersonReference(relation.related_model, relation.field.attname, ("pk",))
-        for relation in Person._meta.related_objects
-        if relation.related_model not in (Person, Merge, DuplicateProposal)
+        # Relations without a name of their own ("+") are hidden from `related_objects`.
+        for relation in Person._meta.get_fields(include_hidden=True)
+        if isinstance(relation, models.ManyToOneRel)
+        and relation.related_model not in (Person, Merge, DuplicateProposal)
     ]
     return found + [PersonReference(apps.get_model(label), column, key) for label, column, key in _announced]
 
