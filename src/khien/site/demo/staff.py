@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass
 
 from khien.kernel.staff import Role, system_actor
@@ -36,6 +37,10 @@ ACCOUNTS = (
 )
 
 
+DUTY = DemoAccount("toitruc", "Tổ trực (mô phỏng)", Role.TRACER)
+"""The invented office that acts when no visitor does; nobody can sign in as it."""
+
+
 def make_accounts(province: AdminUnit) -> None:
     """Make what is missing of the demo's accounts; the commune officer works in the province's first ward."""
     system = system_actor("demo")
@@ -52,3 +57,9 @@ def make_accounts(province: AdminUnit) -> None:
         )
         unit = commune if entry.commune and commune is not None else province
         staff.grant_role(system, account=account, role=entry.role, unit=unit)
+    if not Account.objects.filter(username=DUTY.username).exists():
+        duty = staff.create_account(
+            system, username=DUTY.username, full_name=DUTY.full_name, password=secrets.token_urlsafe(24)
+        )
+        for role in (Role.TRACER, Role.COMMUNE_OFFICER):
+            staff.grant_role(system, account=duty, role=role, unit=province)

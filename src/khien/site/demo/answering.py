@@ -1,0 +1,126 @@
+"""The demo's invented staff and residents: they sign, approve and answer as people do, some hours later.
+
+A visitor who is quicker does it first; what a visitor decided is left alone. Who waits how long follows from
+row ids, so the demo goes the same way every time.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from khien.kernel import clock
+from khien.kernel.staff import Actor
+from khien.kernel.staff import reads as staff_reads
+from khien.kernel.staff.models import Account
+from khien.rooms.quarantine import verbs as quarantine
+from khien.rooms.quarantine.models import FollowUp, Order
+from khien.rooms.tracing import verbs as tracing
+from khien.rooms.tracing.models import Case, TracedContact
+from khien.site.demo.staff import DUTY
+
+_APPROVES_AFTER_H = (1.5, 5.0)
+_SIGNS_AFTER_H = (0.3, 2.0)
+_SECOND_HOPS = 10
+_ANSWER_SHARE = 0.85
+_BATCH = 40
+
+_SYMPTOMS = {"cough", "fever", "sore_throat", "tired", "breath", "smell", "headache", "diarrhoea"}
+
+
+class Staff:
+    """The office on duty: one account with the roles of tracer and commune officer in the whole province."""
+
+    def __init__(self) -> None:
+        self._account_id = Account.objects.get(username=DUTY.username).pk
+
+    def actor(self) -> Actor:
+        return staff_reads.actor_of_account(Account.objects.get(pk=self._account_id))
+
+    def work(self) -> Counter[str]:
+        """Do what has waited long enough; returns what was done, in words."""
+        done: Counter[str] = Counter()
+        now = clock.now()
+        actor = self.actor()
+        done["quyết định cách ly ca được ký"] = self._sign(actor, now)
+        done["danh sách được duyệt"] = self._approve(actor, now)
+        done["lượt theo dõi"] = self._answer(now)
+        return Counter({name: number for name, number in done.items() if number})
+
+    def _sign(self, actor: Actor, now: datetime) -> int:
+        drafts = Order.objects.filter(state=Order.State.PROPOSED).order_by("pk")
+        chosen = [row.pk for row in drafts if _waited(row.pk, row.proposed_at, now, _SIGNS_AFTER_H)]
+        for pk in chosen:
+            quarantine.sign_order(actor, order_id=pk)
+        return len(chosen)
+
+    def _approve(self, actor: Actor, now: datetime) -> int:
+        """Approve lists: everybody whom the law names as F1, and the likeliest F2."""
+        waiting = Case.objects.filter(
+            status=Case.Status.OPEN, contacts__state=TracedContact.State.PROPOSED
+        ).distinct()
+        approved = 0
+        for case in waiting:
+            listed = case.lists.order_by("version").first()
+            if listed is None or case.steps.filter(step="approved").exists():
+                continue
+            if not _waited(case.pk, listed.listed_at, now, _APPROVES_AFTER_H):
+                continue
+            rows = case.contacts.filter(state=TracedContact.State.PROPOSED).exclude(clause="")
+            first = list(rows.filter(degree=1).values_list("pk", flat=True))
+            second = list(rows.filter(degree=2).order_by("-score").values_list("pk", flat=True)[:_SECOND_HOPS])
+            tracing.approve_contacts(actor, case_id=case.pk, contact_ids=[*first, *second])
+            approved += 1
+        return approved
+
+    def _answer(self, now: datetime) -> int:
+        """Residents under order report in the daytime, most of them, each at an hour of their own."""
+        local = clock.local(now)
+        if not 8 <= local.hour < 21:
+            return 0
+        due = FollowUp.objects.filter(
+            state=FollowUp.State.DUE, due_on=local.date(), order__state=Order.State.ISSUED
+        ).select_related("order")
+        answered = 0
+        for row in due:
+            draw = _draw(f"answer:{row.pk}")
+            if draw > _ANSWER_SHARE or local.hour + local.minute / 60 < 8 + 12 * draw:
+                continue
+            resident = staff_reads.actor_of_resident(row.order.person_id)
+            temperature = f"{36.3 + 0.8 * _draw(f'temperature:{row.pk}'):.1f}"
+            quarantine.record_follow_up(resident, order_id=row.order_id, temperature=temperature)
+            answered += 1
+            if answered >= _BATCH:
+                break
+        return answered
+
+    def report_symptoms(self, person_id: int, symptoms: Sequence[str], temperature: float) -> int:
+        """A person under order who falls ill says so on their page; returns how many reports were made."""
+        now = clock.now()
+        order = Order.objects.filter(
+            person_id=person_id, state=Order.State.ISSUED, starts_at__lte=now, ends_at__gt=now
+        ).first()
+        if order is None:
+            return 0
+        resident = staff_reads.actor_of_resident(person_id)
+        quarantine.record_follow_up(
+            resident,
+            order_id=order.pk,
+            temperature=f"{temperature:.1f}",
+            symptoms=sorted(_SYMPTOMS & set(symptoms)),
+        )
+        return 1
+
+
+def _draw(text: str) -> float:
+    """A number in [0, 1) that is always the same for the same text."""
+    return zlib.crc32(text.encode()) / 2**32
+
+
+def _waited(pk: int, since: datetime, now: datetime, hours: tuple[float, float]) -> bool:
+    low, high = hours
+    return now >= since + timedelta(hours=low + (high - low) * _draw(f"waited:{pk}"))
+
+
