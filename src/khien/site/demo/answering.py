@@ -16,7 +16,7 @@ from khien.kernel.staff import Actor
 from khien.kernel.staff import reads as staff_reads
 from khien.kernel.staff.models import Account
 from khien.rooms.quarantine import verbs as quarantine
-from khien.rooms.quarantine.models import FollowUp, Order
+from khien.rooms.quarantine.models import FollowUp, Order, Symptom
 from khien.rooms.tracing import verbs as tracing
 from khien.rooms.tracing.models import Case, TracedContact
 from khien.site.demo.staff import DUTY
@@ -27,7 +27,15 @@ _SECOND_HOPS = 10
 _ANSWER_SHARE = 0.85
 _BATCH = 40
 
-_SYMPTOMS = {"cough", "fever", "sore_throat", "tired", "breath", "smell", "headache", "diarrhoea"}
+# The simulation's words in those of the follow-up form.
+_SYMPTOMS = {
+    "fever": Symptom.FEVER,
+    "cough": Symptom.COUGH,
+    "sore_throat": Symptom.SORE_THROAT,
+    "tiredness": Symptom.TIRED,
+    "loss_of_smell": Symptom.TASTE,
+    "shortness_of_breath": Symptom.BREATHLESS,
+}
 
 
 class Staff:
@@ -51,7 +59,7 @@ class Staff:
 
     def _sign(self, actor: Actor, now: datetime) -> int:
         drafts = Order.objects.filter(state=Order.State.PROPOSED).order_by("pk")
-        chosen = [row.pk for row in drafts if _waited(row.pk, row.proposed_at, now, _SIGNS_AFTER_H)]
+        chosen = [row.pk for row in drafts if _waited(row.pk, row.created_at, now, _SIGNS_AFTER_H)]
         for pk in chosen:
             quarantine.sign_order(actor, order_id=pk)
         return len(chosen)
@@ -109,7 +117,7 @@ class Staff:
             resident,
             order_id=order.pk,
             temperature=f"{temperature:.1f}",
-            symptoms=sorted(_SYMPTOMS & set(symptoms)),
+            symptoms=[_SYMPTOMS[word] for word in symptoms],
         )
         return 1
 
