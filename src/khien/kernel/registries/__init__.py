@@ -33,6 +33,7 @@ __all__ = [
     "desk_widgets",
     "menu",
     "person_panels",
+    "resident_menu",
     "retention",
     "search_entries",
     "ticks",
