@@ -1,2 +1,0 @@
-app_name = "testing"
-urlpatterns: list = []
