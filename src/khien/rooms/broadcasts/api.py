@@ -1,3 +1,71 @@
-from ninja import Router
+"""The gateway's machine door: receipts."""
+
+from __future__ import annotations
+
+import hmac
+from datetime import UTC, datetime
+from typing import Literal
+
+from django.conf import settings
+from django.http import HttpRequest
+from ninja import Field, Router, Schema
+from ninja.security import HttpBearer
+
+from khien.gateways.sms.interface import Delivery, Receipt
+from khien.kernel.doors.api import PROBLEMS
+from khien.kernel.staff import Actor, system_actor
+from khien.rooms.broadcasts import verbs
 
 router = Router(tags=["broadcasts"])
+
+
+class GatewayAuth(HttpBearer):
+    """`Authorization: Bearer <KHIEN_SMS_TOKEN>`; without that setting nobody gets in."""
+
+    def authenticate(self, request: HttpRequest, token: str) -> Actor | None:
+        expected = settings.KHIEN_SMS_TOKEN
+        if not expected or not hmac.compare_digest(token.encode(), expected.encode()):
+            return None
+        return system_actor("sms gateway")
+
+
+class ReceiptIn(Schema):
+    """What the gateway knows of a phone. `client_id` is the id that we sent, where the gateway gives it back."""
+
+    message_id: str = Field(min_length=1, max_length=80, pattern=r"^[\x20-\x7e]+$")
+    client_id: str = Field("", max_length=80, pattern=r"^[\x20-\x7e]*$")
+    state: Literal["delivered", "undelivered", "expired"]
+    at: datetime = Field(description="ISO 8601; UTC where no zone is given")
+
+
+class ReceiptsIn(Schema):
+    receipts: list[ReceiptIn] = Field(min_length=1, max_length=1000)
+
+
+class TallyOut(Schema):
+    """received = stored + duplicate + held; a held receipt waits for its message."""
+
+    received: int
+    stored: int
+    duplicate: int
+    held: int
+
+
+@router.post(
+    "/receipts",
+    auth=GatewayAuth(),
+    response={200: TallyOut, **PROBLEMS},
+    summary="Take delivery receipts from the SMS gateway",
+    operation_id="send_receipts",
+)
+def send_receipts(request: HttpRequest, batch: ReceiptsIn) -> TallyOut:
+    """In any order, each as often as the gateway likes."""
+    receipts = [
+        Receipt(row.message_id, Delivery(row.state), _aware(row.at), row.client_id) for row in batch.receipts
+    ]
+    tally = verbs.take_receipts(request.auth, receipts=receipts)  # type: ignore[attr-defined]
+    return TallyOut(received=tally.received, stored=tally.stored, duplicate=tally.duplicate, held=tally.held)
+
+
+def _aware(moment: datetime) -> datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
