@@ -38,7 +38,7 @@ def order_pdf(order: Order) -> bytes:
     return pdf.render(
         TEMPLATE,
         {
-            "authority": f"Ủy ban nhân dân {order.unit.full_name}",
+            "authority": order.unit.full_name,
             "number": order.number or "",
             "place_and_day": f"{order.unit.name}, {dates.official(clock.local(signed_at).date())}",
             "subject": _SUBJECTS[kind],
