@@ -10,18 +10,26 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from khien.kernel.people.models import Person
-from khien.kernel.registries import desk_widgets, menu, person_panels, retention, search_entries
-from khien.kernel.registries.registry import (
+from khien.kernel.registries import (
     DeskWidget,
     MenuEntry,
     PersonPanel,
     RetentionRule,
     SearchEntry,
     SearchHit,
+    Tick,
+    desk_widgets,
+    menu,
+    person_panels,
+    resident_menu,
+    retention,
+    search_entries,
+    ticks,
 )
 from khien.kernel.staff import Actor, Role, system_actor
 from khien.rooms.quarantine import (
     events,  # noqa: F401 - declares them
+    jobs,
     reads,
     verbs,
 )
@@ -33,12 +41,19 @@ def announce() -> None:
     """Fill the registries; called once, when apps are ready."""
     menu.add("quarantine.day", MenuEntry(_("Cách ly hôm nay"), "quarantine:day", OFFICERS, 40))
     menu.add("quarantine.orders", MenuEntry(_("Quyết định cách ly"), "quarantine:orders", OFFICERS, 41))
+    resident_menu.add(
+        "quarantine.mine", MenuEntry(_("Quyết định cách ly của tôi"), "quarantine:mine", frozenset(), 30)
+    )
     desk_widgets.add(
         "quarantine.under_order",
         DeskWidget(_("Người đang cách ly"), "quarantine/widget.html", _widget, frozenset(reads.COUNTERS), 50),
     )
     person_panels.add("quarantine.orders", PersonPanel(_("Cách ly"), "quarantine/panel.html", _panel, 40))
     search_entries.add("quarantine.orders", SearchEntry(_("Quyết định cách ly"), _find, 40))
+    ticks.add(
+        "quarantine.day",
+        Tick(jobs.keep_the_day, jobs.EVERY_S, "end orders that are over, make the follow-ups of the day"),
+    )
     retention.add(
         "quarantine.orders", RetentionRule(_("Quyết định cách ly đã hết"), "retention.orders", _forget)
     )

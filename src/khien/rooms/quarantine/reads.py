@@ -321,15 +321,34 @@ def _by_token(purpose: str, text: str) -> Order:
     return row
 
 
-def message_facts(order_ids: Iterable[int]) -> dict[int, dict[str, str]]:
-    """What a message to each person says: dates and the link of their daily form; no names."""
-    return {
-        row.pk: {
-            "kind": row.get_kind_display(),
-            "number": row.number or "",
-            "start": dates.short(clock.local(row.starts_at).date()),
-            "last_day": dates.short(last_day(row)),
-            "link": links.follow_up_url(row.pk),
-        }
-        for row in Order.objects.filter(pk__in=list(order_ids))
-    }
+@dataclass(frozen=True, slots=True)
+class OrderNotice:
+    """What the response needs to know of an order to tell the person and to plan their tests; no names."""
+
+    order_id: int
+    person_id: int
+    unit_id: int
+    case_id: int | None
+    kind: str
+    degree: int
+    first_day: date
+    until: str
+    link: str
+
+
+def notices(order_ids: Iterable[int]) -> list[OrderNotice]:
+    """Facts for messages, oldest order first: the last day as it is written, the link of the daily form."""
+    return [
+        OrderNotice(
+            order_id=row.pk,
+            person_id=row.person_id,
+            unit_id=row.unit_id,
+            case_id=row.case_id,
+            kind=row.kind,
+            degree=row.degree,
+            first_day=clock.local(row.starts_at).date(),
+            until=dates.short(last_day(row)),
+            link=links.follow_up_url(row.pk),
+        )
+        for row in Order.objects.filter(pk__in=list(order_ids)).order_by("pk")
+    ]

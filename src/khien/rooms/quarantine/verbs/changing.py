@@ -136,7 +136,7 @@ def end_due_orders(actor: Actor, *, limit: int = 500) -> int:
     ended = 0
     for order in due:
         steps.close(
-            actor, order, OrderChange.Kind.ENDED, reason=_("Hết thời hạn."), at=order.ends_at, code="time"
+            actor, order, OrderChange.Kind.ENDED, reason="Hết thời hạn.", at=order.ends_at, code="time"
         )
         ended += 1
     if not ended:

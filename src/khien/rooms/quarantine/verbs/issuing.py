@@ -26,6 +26,7 @@ from khien.rooms.quarantine.verbs import steps
 
 ISSUERS = (Role.TRACER, Role.COMMUNE_OFFICER)
 Outcome = OrderGround.Outcome
+# Explanations and reasons are stored, so they are Vietnamese whatever language the screen of the officer speaks.
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +97,7 @@ def issue_orders(
     for line in people:
         person = persons.get(line.person_id)
         if person is None:
-            answers[line.person_id] = IssueOutcome(
-                line.person_id, None, Outcome.HELD, _("Không có người này.")
-            )
+            answers[line.person_id] = IssueOutcome(line.person_id, None, Outcome.HELD, "Không có người này.")
             continue
         if person.pk in known:
             ground = known[person.pk]
@@ -135,7 +134,7 @@ def issue_orders(
     series.save(update_fields=["last"])
     if case_id is not None:
         OrderGround.objects.bulk_create(grounds)
-    steps.write(new, OrderChange.Kind.SIGNED, actor, reason=_("Theo danh sách được duyệt."), at=now)
+    steps.write(new, OrderChange.Kind.SIGNED, actor, reason="Theo danh sách được duyệt.", at=now)
     impose_many("under_order", [steps.standing(o) for o in new if o.kind != Order.Kind.WATCH])
     impose_many("under_watch", [steps.standing(o) for o in new if o.kind == Order.Kind.WATCH])
     _extend(actor, extended, {g.order_id: g for g in grounds}, now)
@@ -216,9 +215,9 @@ def propose_isolation(
             "counted_from": sampled_at,
             "outcome": Outcome.PROPOSED if order is not None else Outcome.PAST,
             "explanation": (
-                _("Dự thảo cách ly ca bệnh theo %(decision)s, chờ cán bộ ký.") % {"decision": rule.decision}
+                f"Dự thảo cách ly ca bệnh theo {rule.decision}, chờ cán bộ ký."
                 if order is not None
-                else _("Đã quá thời hạn cách ly theo %(decision)s.") % {"decision": rule.decision}
+                else f"Đã quá thời hạn cách ly theo {rule.decision}."
             ),
             "recorded_at": now,
         },
@@ -256,7 +255,7 @@ def sign_order(actor: Actor, *, order_id: int) -> Order:
             actor,
             before,
             OrderChange.Kind.REPLACED,
-            reason=_("Thay bằng quyết định cách ly ca bệnh."),
+            reason="Thay bằng quyết định cách ly ca bệnh.",
             at=now,
             code="replaced",
         )
@@ -268,9 +267,9 @@ def sign_order(actor: Actor, *, order_id: int) -> Order:
     order.signed_by, order.signed_by_name = actor.id, actor.name
     order.save()
     OrderGround.objects.filter(order=order, outcome=Outcome.PROPOSED).update(
-        outcome=Outcome.ISSUED, explanation=_("Đã ký quyết định %(number)s.") % {"number": order.number}
+        outcome=Outcome.ISSUED, explanation=f"Đã ký quyết định {order.number}."
     )
-    steps.write([order], OrderChange.Kind.SIGNED, actor, reason=_("Ký dự thảo."), at=now)
+    steps.write([order], OrderChange.Kind.SIGNED, actor, reason="Ký dự thảo.", at=now)
     impose_many("under_order", [steps.standing(order)])
     _announce(actor, [order], order.case_id, "isolation")
     return order
@@ -328,9 +327,8 @@ def _decide(
     now: datetime,
 ) -> tuple[Order | None, str, str]:
     """What the rule says for one person: an order (new or running), the outcome and why."""
-    decision = {"decision": length.decision}
     if current is not None and current.kind == Order.Kind.ISOLATION:
-        return current, Outcome.COVERED, _("Đang cách ly ca bệnh, không cần quyết định của người tiếp xúc.")
+        return current, Outcome.COVERED, "Đang cách ly ca bệnh, không cần quyết định của người tiếp xúc."
     try:
         found = terms.contact_terms(
             length, degree=line.degree, last_exposure=line.last_exposure, now=now, vaccinated=line.vaccinated
@@ -339,19 +337,19 @@ def _decide(
         return (
             None,
             Outcome.HELD,
-            _("%(decision)s không nói đến bậc F%(degree)s.") % (decision | {"degree": line.degree}),
+            f"{length.decision} không nói đến bậc F{line.degree}.",
         )
     if found is None:
         return (
             None,
             Outcome.PAST,
-            _("Đã quá thời hạn tính từ lần tiếp xúc cuối theo %(decision)s.") % decision,
+            f"Đã quá thời hạn tính từ lần tiếp xúc cuối theo {length.decision}.",
         )
     if current is not None:
         stricter = current.kind == Order.Kind.WATCH and found.kind != Order.Kind.WATCH
-        end = {"end": dates.moment(current.ends_at)}
+        last = dates.short(reads.last_day(current))
         if current.ends_at >= found.ends_at and not stricter:
-            return current, Outcome.COVERED, _("Quyết định đang có kéo dài đến %(end)s, đã bao trùm.") % end
+            return current, Outcome.COVERED, f"Quyết định đang có kéo dài đến hết ngày {last}, đã bao trùm."
         current.ends_at = max(current.ends_at, found.ends_at)
         current.watch_until = max(filter(None, (current.watch_until, found.watch_until)), default=None)
         current.degree = min(current.degree, line.degree)
@@ -362,12 +360,11 @@ def _decide(
         return (
             current,
             Outcome.EXTENDED,
-            _("Gia hạn quyết định %(number)s đến %(end)s.")
-            % {"number": current.number, "end": dates.moment(current.ends_at)},
+            f"Gia hạn quyết định {current.number} đến hết ngày {dates.short(reads.last_day(current))}.",
         )
     unit = person.unit or fallback
     if unit is None:
-        return None, Outcome.HELD, _("Chưa biết người này ở xã nào.")
+        return None, Outcome.HELD, "Chưa biết người này ở xã nào."
     order = Order(
         person=person,
         unit=unit,
@@ -384,7 +381,7 @@ def _decide(
     return (
         order,
         Outcome.ISSUED,
-        _("Theo %(decision)s: %(summary)s") % (decision | {"summary": length.summary}),
+        f"Theo {length.decision}: {length.summary}"[:300],
     )
 
 

@@ -6,8 +6,6 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from django.utils.translation import gettext as _
-
 from khien.kernel import clock
 from khien.kernel.acts import record
 from khien.kernel.errors import NotFound
@@ -39,13 +37,13 @@ def fact(order: Order) -> dict[str, Any]:
 
 
 def standing(order: Order) -> Imposed:
-    """What a gate is told while the order holds: no illness, no case."""
+    """What a gate is told while the order holds: no illness, no case. Stored, so in Vietnamese."""
     last = dates.short(reads.last_day(order))
     reason = {
-        Order.Kind.HOME: _("Đang cách ly tại nhà đến hết ngày %(day)s"),
-        Order.Kind.SITE: _("Đang cách ly tập trung đến hết ngày %(day)s"),
-        Order.Kind.ISOLATION: _("Đang cách ly y tế đến hết ngày %(day)s"),
-        Order.Kind.WATCH: _("Đang tự theo dõi sức khỏe đến hết ngày %(day)s"),
+        Order.Kind.HOME: "Đang cách ly tại nhà đến hết ngày %(day)s",
+        Order.Kind.SITE: "Đang cách ly tập trung đến hết ngày %(day)s",
+        Order.Kind.ISOLATION: "Đang cách ly y tế đến hết ngày %(day)s",
+        Order.Kind.WATCH: "Đang tự theo dõi sức khỏe đến hết ngày %(day)s",
     }[Order.Kind(order.kind)] % {"day": last}
     return Imposed(
         person_id=order.person_id,
