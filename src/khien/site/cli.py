@@ -32,7 +32,7 @@ DATABASE_COMMANDS: dict[str, tuple[str, str]] = {
     "keys make": ("khien.site.key_commands:make", "make the keys that are missing"),
     "keys rotate": ("khien.site.key_commands:rotate", "make a new key and seal identity numbers anew"),
     "audit verify": ("khien.kernel.audit.command:verify", "check the chain of the audit lines"),
-    "import linelist": ("khien.site.imports:linelist", "read a line list of cases"),
+    "import linelist": ("khien.rooms.tracing.command:import_linelist", "read a line list of cases"),
 }
 
 

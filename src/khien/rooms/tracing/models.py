@@ -77,7 +77,9 @@ class Case(Scoped):
     infectious_until = models.DateTimeField(null=True)
     window_rule = models.ForeignKey(Rule, models.PROTECT, null=True, related_name="+")
     source_case = models.ForeignKey("self", models.SET_NULL, null=True, related_name="infected")
-    result_id = models.BigIntegerField(null=True, unique=True, help_text="testing.Result that opened the case")
+    result_id = models.BigIntegerField(
+        null=True, unique=True, help_text="testing.Result that opened the case"
+    )
     age = models.SmallIntegerField(null=True, help_text="years, as in a line list; else by the person")
     details = models.JSONField(default=dict, help_text="further columns of a line list, as they came")
     opened_at = models.DateTimeField()
@@ -181,7 +183,9 @@ class ContactList(models.Model):
     listed_by = models.BigIntegerField(null=True, help_text="account; null for the system")
     window_from = models.DateTimeField()
     window_until = models.DateTimeField(help_text="end of the presence looked at: the window's, or now")
-    rules = models.JSONField(help_text="{key: {id, decision, summary, to_confirm}} in force on the case's day")
+    rules = models.JSONField(
+        help_text="{key: {id, decision, summary, to_confirm}} in force on the case's day"
+    )
     engine_version = models.CharField(max_length=40)
     coverage = models.JSONField(help_text="places, places_with_scans, stays, exits_inferred")
     counts = models.JSONField(help_text="f1, f2, f2_found, other, other_found, sources")
@@ -395,9 +399,7 @@ class LineListImport(Scoped):
                 condition=Q(received=F("stored") + F("duplicate") + F("held")), name="line_list_loses_no_row"
             ),
             models.CheckConstraint(
-                condition=Q(
-                    links_received=F("links_stored") + F("links_duplicate") + F("links_held")
-                ),
+                condition=Q(links_received=F("links_stored") + F("links_duplicate") + F("links_held")),
                 name="line_list_loses_no_link",
             ),
         ]

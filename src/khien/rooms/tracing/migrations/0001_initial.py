@@ -6,333 +6,788 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('people', '0001_initial'),
-        ('places', '0001_initial'),
-        ('rules', '0001_initial'),
-        ('units', '0001_initial'),
+        ("people", "0001_initial"),
+        ("places", "0001_initial"),
+        ("rules", "0001_initial"),
+        ("units", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Case',
+            name="Case",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('registered_number', models.CharField(blank=True, help_text='number of the case in the line list', max_length=40)),
-                ('classification', models.CharField(choices=[('confirmed', 'Xác định (F0)'), ('probable', 'Có thể'), ('suspected', 'Nghi ngờ'), ('not_a_case', 'Không phải ca bệnh')], default='confirmed', max_length=12)),
-                ('status', models.CharField(choices=[('open', 'Đang xử lý'), ('closed', 'Đã đóng')], default='open', max_length=6)),
-                ('onset_on', models.DateField(help_text='first symptom, Vietnamese day; null: none or unknown', null=True)),
-                ('symptoms', models.CharField(blank=True, max_length=300)),
-                ('sampled_at', models.DateTimeField(null=True)),
-                ('resulted_at', models.DateTimeField(null=True)),
-                ('isolated_at', models.DateTimeField(null=True)),
-                ('infectious_from', models.DateTimeField(null=True)),
-                ('infectious_until', models.DateTimeField(null=True)),
-                ('result_id', models.BigIntegerField(help_text='testing.Result that opened the case', null=True, unique=True)),
-                ('age', models.SmallIntegerField(help_text='years, as in a line list; else by the person', null=True)),
-                ('details', models.JSONField(default=dict, help_text='further columns of a line list, as they came')),
-                ('opened_at', models.DateTimeField()),
-                ('closed_at', models.DateTimeField(null=True)),
-                ('closing_note', models.CharField(blank=True, max_length=300)),
-                ('person', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='people.person')),
-                ('source_case', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='infected', to='tracing.case')),
-                ('unit', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='units.adminunit')),
-                ('window_rule', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='rules.rule')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "registered_number",
+                    models.CharField(
+                        blank=True, help_text="number of the case in the line list", max_length=40
+                    ),
+                ),
+                (
+                    "classification",
+                    models.CharField(
+                        choices=[
+                            ("confirmed", "Xác định (F0)"),
+                            ("probable", "Có thể"),
+                            ("suspected", "Nghi ngờ"),
+                            ("not_a_case", "Không phải ca bệnh"),
+                        ],
+                        default="confirmed",
+                        max_length=12,
+                    ),
+                ),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[("open", "Đang xử lý"), ("closed", "Đã đóng")], default="open", max_length=6
+                    ),
+                ),
+                (
+                    "onset_on",
+                    models.DateField(
+                        help_text="first symptom, Vietnamese day; null: none or unknown", null=True
+                    ),
+                ),
+                ("symptoms", models.CharField(blank=True, max_length=300)),
+                ("sampled_at", models.DateTimeField(null=True)),
+                ("resulted_at", models.DateTimeField(null=True)),
+                ("isolated_at", models.DateTimeField(null=True)),
+                ("infectious_from", models.DateTimeField(null=True)),
+                ("infectious_until", models.DateTimeField(null=True)),
+                (
+                    "result_id",
+                    models.BigIntegerField(
+                        help_text="testing.Result that opened the case", null=True, unique=True
+                    ),
+                ),
+                (
+                    "age",
+                    models.SmallIntegerField(
+                        help_text="years, as in a line list; else by the person", null=True
+                    ),
+                ),
+                (
+                    "details",
+                    models.JSONField(default=dict, help_text="further columns of a line list, as they came"),
+                ),
+                ("opened_at", models.DateTimeField()),
+                ("closed_at", models.DateTimeField(null=True)),
+                ("closing_note", models.CharField(blank=True, max_length=300)),
+                (
+                    "person",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="people.person"
+                    ),
+                ),
+                (
+                    "source_case",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="infected",
+                        to="tracing.case",
+                    ),
+                ),
+                (
+                    "unit",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="units.adminunit"
+                    ),
+                ),
+                (
+                    "window_rule",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="rules.rule",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='ContactList',
+            name="ContactList",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('version', models.PositiveSmallIntegerField()),
-                ('listed_at', models.DateTimeField()),
-                ('listed_by', models.BigIntegerField(help_text='account; null for the system', null=True)),
-                ('window_from', models.DateTimeField()),
-                ('window_until', models.DateTimeField(help_text="end of the presence looked at: the window's, or now")),
-                ('rules', models.JSONField(help_text="{key: {id, decision, summary, to_confirm}} in force on the case's day")),
-                ('engine_version', models.CharField(max_length=40)),
-                ('coverage', models.JSONField(help_text='places, places_with_scans, stays, exits_inferred')),
-                ('counts', models.JSONField(help_text='f1, f2, f2_found, other, other_found, sources')),
-                ('took_ms', models.PositiveIntegerField()),
-                ('case', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='lists', to='tracing.case')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("version", models.PositiveSmallIntegerField()),
+                ("listed_at", models.DateTimeField()),
+                ("listed_by", models.BigIntegerField(help_text="account; null for the system", null=True)),
+                ("window_from", models.DateTimeField()),
+                (
+                    "window_until",
+                    models.DateTimeField(help_text="end of the presence looked at: the window's, or now"),
+                ),
+                (
+                    "rules",
+                    models.JSONField(
+                        help_text="{key: {id, decision, summary, to_confirm}} in force on the case's day"
+                    ),
+                ),
+                ("engine_version", models.CharField(max_length=40)),
+                ("coverage", models.JSONField(help_text="places, places_with_scans, stays, exits_inferred")),
+                ("counts", models.JSONField(help_text="f1, f2, f2_found, other, other_found, sources")),
+                ("took_ms", models.PositiveIntegerField()),
+                (
+                    "case",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="lists", to="tracing.case"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='HandContact',
+            name="HandContact",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('relation', models.CharField(blank=True, max_length=80)),
-                ('kind', models.CharField(choices=[('body', 'Tiếp xúc cơ thể trực tiếp'), ('care', 'Chăm sóc, khám, điều trị'), ('near', 'Trong vòng 2 m hoặc cùng phòng kín')], max_length=6)),
-                ('day', models.DateField()),
-                ('minutes', models.PositiveSmallIntegerField()),
-                ('closed_space', models.BooleanField(null=True)),
-                ('masked', models.BooleanField(help_text='both wore masks; null when not known', null=True)),
-                ('case', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='hand_contacts', to='tracing.case')),
-                ('person', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='people.person')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("relation", models.CharField(blank=True, max_length=80)),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("body", "Tiếp xúc cơ thể trực tiếp"),
+                            ("care", "Chăm sóc, khám, điều trị"),
+                            ("near", "Trong vòng 2 m hoặc cùng phòng kín"),
+                        ],
+                        max_length=6,
+                    ),
+                ),
+                ("day", models.DateField()),
+                ("minutes", models.PositiveSmallIntegerField()),
+                ("closed_space", models.BooleanField(null=True)),
+                ("masked", models.BooleanField(help_text="both wore masks; null when not known", null=True)),
+                (
+                    "case",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="hand_contacts",
+                        to="tracing.case",
+                    ),
+                ),
+                (
+                    "person",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="people.person"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['day', 'id'],
+                "ordering": ["day", "id"],
             },
         ),
         migrations.CreateModel(
-            name='HeldResult',
+            name="HeldResult",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('result_id', models.BigIntegerField(help_text='testing.Result', unique=True)),
-                ('sampled_at', models.DateTimeField()),
-                ('resulted_at', models.DateTimeField()),
-                ('reason', models.CharField(max_length=300)),
-                ('held_at', models.DateTimeField()),
-                ('settled_at', models.DateTimeField(null=True)),
-                ('settled_by', models.BigIntegerField(help_text='account', null=True)),
-                ('case', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='held_results', to='tracing.case')),
-                ('person', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='people.person')),
-                ('unit', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='units.adminunit')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("result_id", models.BigIntegerField(help_text="testing.Result", unique=True)),
+                ("sampled_at", models.DateTimeField()),
+                ("resulted_at", models.DateTimeField()),
+                ("reason", models.CharField(max_length=300)),
+                ("held_at", models.DateTimeField()),
+                ("settled_at", models.DateTimeField(null=True)),
+                ("settled_by", models.BigIntegerField(help_text="account", null=True)),
+                (
+                    "case",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="held_results",
+                        to="tracing.case",
+                    ),
+                ),
+                (
+                    "person",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="people.person"
+                    ),
+                ),
+                (
+                    "unit",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="units.adminunit"
+                    ),
+                ),
             ],
             options={
-                'abstract': False,
+                "abstract": False,
             },
         ),
         migrations.CreateModel(
-            name='Landmark',
+            name="Landmark",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('text', models.CharField(blank=True, max_length=200)),
-                ('start', models.DateTimeField()),
-                ('end', models.DateTimeField()),
-                ('case', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='landmarks', to='tracing.case')),
-                ('place', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='places.place')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("text", models.CharField(blank=True, max_length=200)),
+                ("start", models.DateTimeField()),
+                ("end", models.DateTimeField()),
+                (
+                    "case",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="landmarks",
+                        to="tracing.case",
+                    ),
+                ),
+                (
+                    "place",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="places.place",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['start', 'id'],
+                "ordering": ["start", "id"],
             },
         ),
         migrations.CreateModel(
-            name='LineListImport',
+            name="LineListImport",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('at', models.DateTimeField()),
-                ('encoding', models.CharField(max_length=20)),
-                ('mapping', models.JSONField(help_text='{field: column}')),
-                ('sha256', models.CharField(help_text='of the line list', max_length=64)),
-                ('received', models.PositiveIntegerField()),
-                ('stored', models.PositiveIntegerField()),
-                ('duplicate', models.PositiveIntegerField()),
-                ('held', models.PositiveIntegerField()),
-                ('links_received', models.PositiveIntegerField()),
-                ('links_stored', models.PositiveIntegerField()),
-                ('links_duplicate', models.PositiveIntegerField()),
-                ('links_held', models.PositiveIntegerField()),
-                ('unit', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='units.adminunit')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("at", models.DateTimeField()),
+                ("encoding", models.CharField(max_length=20)),
+                ("mapping", models.JSONField(help_text="{field: column}")),
+                ("sha256", models.CharField(help_text="of the line list", max_length=64)),
+                ("received", models.PositiveIntegerField()),
+                ("stored", models.PositiveIntegerField()),
+                ("duplicate", models.PositiveIntegerField()),
+                ("held", models.PositiveIntegerField()),
+                ("links_received", models.PositiveIntegerField()),
+                ("links_stored", models.PositiveIntegerField()),
+                ("links_duplicate", models.PositiveIntegerField()),
+                ("links_held", models.PositiveIntegerField()),
+                (
+                    "unit",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="units.adminunit"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='HeldLine',
+            name="HeldLine",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('sheet', models.CharField(choices=[('cases', 'Ca bệnh'), ('links', 'Quan hệ lây')], max_length=5)),
-                ('line', models.PositiveIntegerField(help_text='line of the file, the header is 1')),
-                ('row', models.JSONField()),
-                ('reason', models.CharField(max_length=300)),
-                ('intake', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='held_lines', to='tracing.linelistimport')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "sheet",
+                    models.CharField(choices=[("cases", "Ca bệnh"), ("links", "Quan hệ lây")], max_length=5),
+                ),
+                ("line", models.PositiveIntegerField(help_text="line of the file, the header is 1")),
+                ("row", models.JSONField()),
+                ("reason", models.CharField(max_length=300)),
+                (
+                    "intake",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="held_lines",
+                        to="tracing.linelistimport",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['sheet', 'line'],
+                "ordering": ["sheet", "line"],
             },
         ),
         migrations.CreateModel(
-            name='Outbreak',
+            name="Outbreak",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=120)),
-                ('opened_at', models.DateTimeField()),
-                ('note', models.CharField(blank=True, max_length=400)),
-                ('unit', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='units.adminunit')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=120)),
+                ("opened_at", models.DateTimeField()),
+                ("note", models.CharField(blank=True, max_length=400)),
+                (
+                    "unit",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="units.adminunit"
+                    ),
+                ),
             ],
         ),
         migrations.AddField(
-            model_name='linelistimport',
-            name='outbreak',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='imports', to='tracing.outbreak'),
+            model_name="linelistimport",
+            name="outbreak",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="imports", to="tracing.outbreak"
+            ),
         ),
         migrations.AddField(
-            model_name='case',
-            name='outbreak',
-            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='cases', to='tracing.outbreak'),
+            model_name="case",
+            name="outbreak",
+            field=models.ForeignKey(
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="cases",
+                to="tracing.outbreak",
+            ),
         ),
         migrations.CreateModel(
-            name='SourceProposal',
+            name="SourceProposal",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('state', models.CharField(choices=[('proposed', 'Đề xuất'), ('linked', 'Nguồn lây'), ('rejected', 'Đã loại')], default='proposed', max_length=8)),
-                ('how', models.CharField(choices=[('presence', 'Cùng nơi trong thời gian ủ bệnh'), ('contact', 'Là người tiếp xúc của ca trước'), ('import', 'Theo danh sách ca nhập vào'), ('tracer', 'Cán bộ truy vết xác định')], max_length=8)),
-                ('minutes', models.FloatField(null=True)),
-                ('encounters', models.PositiveIntegerField(null=True)),
-                ('first_at', models.DateTimeField(null=True)),
-                ('last_at', models.DateTimeField(null=True)),
-                ('exposure', models.CharField(blank=True, max_length=120)),
-                ('proposed_at', models.DateTimeField()),
-                ('decided_at', models.DateTimeField(null=True)),
-                ('decided_by', models.BigIntegerField(help_text='account', null=True)),
-                ('case', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='sources', to='tracing.case')),
-                ('person', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='people.person')),
-                ('place', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='places.place')),
-                ('source_case', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='source_of', to='tracing.case')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[("proposed", "Đề xuất"), ("linked", "Nguồn lây"), ("rejected", "Đã loại")],
+                        default="proposed",
+                        max_length=8,
+                    ),
+                ),
+                (
+                    "how",
+                    models.CharField(
+                        choices=[
+                            ("presence", "Cùng nơi trong thời gian ủ bệnh"),
+                            ("contact", "Là người tiếp xúc của ca trước"),
+                            ("import", "Theo danh sách ca nhập vào"),
+                            ("tracer", "Cán bộ truy vết xác định"),
+                        ],
+                        max_length=8,
+                    ),
+                ),
+                ("minutes", models.FloatField(null=True)),
+                ("encounters", models.PositiveIntegerField(null=True)),
+                ("first_at", models.DateTimeField(null=True)),
+                ("last_at", models.DateTimeField(null=True)),
+                ("exposure", models.CharField(blank=True, max_length=120)),
+                ("proposed_at", models.DateTimeField()),
+                ("decided_at", models.DateTimeField(null=True)),
+                ("decided_by", models.BigIntegerField(help_text="account", null=True)),
+                (
+                    "case",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="sources", to="tracing.case"
+                    ),
+                ),
+                (
+                    "person",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="people.person"
+                    ),
+                ),
+                (
+                    "place",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="places.place",
+                    ),
+                ),
+                (
+                    "source_case",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="source_of",
+                        to="tracing.case",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='TracedContact',
+            name="TracedContact",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('degree', models.PositiveSmallIntegerField()),
-                ('clause', models.CharField(blank=True, help_text='code in the rule; empty: no legal ground', max_length=20)),
-                ('clause_text', models.CharField(blank=True, max_length=300)),
-                ('score', models.FloatField(help_text='expected probability of infection, 0 to 1')),
-                ('minutes', models.FloatField(help_text='together, summed over the encounters that count')),
-                ('longest_minutes', models.FloatField()),
-                ('encounters', models.PositiveIntegerField()),
-                ('first_exposure', models.DateTimeField()),
-                ('last_exposure', models.DateTimeField()),
-                ('state', models.CharField(choices=[('proposed', 'Chờ duyệt'), ('approved', 'Đã duyệt'), ('rejected', 'Đã loại'), ('withdrawn', 'Không còn trong danh sách')], default='proposed', max_length=10)),
-                ('decided_at', models.DateTimeField(null=True)),
-                ('decided_by', models.BigIntegerField(help_text='account', null=True)),
-                ('reason', models.CharField(blank=True, help_text='why rejected', max_length=300)),
-                ('case', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='contacts', to='tracing.case')),
-                ('contact_list', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='contacts', to='tracing.contactlist')),
-                ('converted_case', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='was_contact', to='tracing.case')),
-                ('from_person', models.ForeignKey(help_text='whom they met', on_delete=django.db.models.deletion.PROTECT, related_name='+', to='people.person')),
-                ('person', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='people.person')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("degree", models.PositiveSmallIntegerField()),
+                (
+                    "clause",
+                    models.CharField(
+                        blank=True, help_text="code in the rule; empty: no legal ground", max_length=20
+                    ),
+                ),
+                ("clause_text", models.CharField(blank=True, max_length=300)),
+                ("score", models.FloatField(help_text="expected probability of infection, 0 to 1")),
+                ("minutes", models.FloatField(help_text="together, summed over the encounters that count")),
+                ("longest_minutes", models.FloatField()),
+                ("encounters", models.PositiveIntegerField()),
+                ("first_exposure", models.DateTimeField()),
+                ("last_exposure", models.DateTimeField()),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("proposed", "Chờ duyệt"),
+                            ("approved", "Đã duyệt"),
+                            ("rejected", "Đã loại"),
+                            ("withdrawn", "Không còn trong danh sách"),
+                        ],
+                        default="proposed",
+                        max_length=10,
+                    ),
+                ),
+                ("decided_at", models.DateTimeField(null=True)),
+                ("decided_by", models.BigIntegerField(help_text="account", null=True)),
+                ("reason", models.CharField(blank=True, help_text="why rejected", max_length=300)),
+                (
+                    "case",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="contacts",
+                        to="tracing.case",
+                    ),
+                ),
+                (
+                    "contact_list",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="contacts",
+                        to="tracing.contactlist",
+                    ),
+                ),
+                (
+                    "converted_case",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="was_contact",
+                        to="tracing.case",
+                    ),
+                ),
+                (
+                    "from_person",
+                    models.ForeignKey(
+                        help_text="whom they met",
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="people.person",
+                    ),
+                ),
+                (
+                    "person",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="people.person"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Exposure',
+            name="Exposure",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('presence', 'Lượt vào/ra'), ('hand', 'Phỏng vấn'), ('household', 'Cùng nhà')], max_length=10)),
-                ('start', models.DateTimeField()),
-                ('end', models.DateTimeField()),
-                ('minutes', models.FloatField()),
-                ('clause', models.CharField(blank=True, max_length=20)),
-                ('mask', models.CharField(blank=True, help_text='masked, unmasked, or empty: not known', max_length=8)),
-                ('note', models.CharField(blank=True, max_length=120)),
-                ('place', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='places.place')),
-                ('contact', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='exposures', to='tracing.tracedcontact')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("presence", "Lượt vào/ra"),
+                            ("hand", "Phỏng vấn"),
+                            ("household", "Cùng nhà"),
+                        ],
+                        max_length=10,
+                    ),
+                ),
+                ("start", models.DateTimeField()),
+                ("end", models.DateTimeField()),
+                ("minutes", models.FloatField()),
+                ("clause", models.CharField(blank=True, max_length=20)),
+                (
+                    "mask",
+                    models.CharField(
+                        blank=True, help_text="masked, unmasked, or empty: not known", max_length=8
+                    ),
+                ),
+                ("note", models.CharField(blank=True, max_length=120)),
+                (
+                    "place",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="places.place",
+                    ),
+                ),
+                (
+                    "contact",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="exposures",
+                        to="tracing.tracedcontact",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='CaseStep',
+            name="CaseStep",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('step', models.CharField(choices=[('sampled', 'Lấy mẫu'), ('result', 'Có kết quả'), ('opened', 'Mở hồ sơ'), ('listed', 'Lập danh sách'), ('approved', 'Duyệt danh sách'), ('ordered', 'Ra quyết định'), ('told', 'Báo cho người dân'), ('followed', 'Theo dõi')], max_length=8)),
-                ('at', models.DateTimeField()),
-                ('case', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='steps', to='tracing.case')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "step",
+                    models.CharField(
+                        choices=[
+                            ("sampled", "Lấy mẫu"),
+                            ("result", "Có kết quả"),
+                            ("opened", "Mở hồ sơ"),
+                            ("listed", "Lập danh sách"),
+                            ("approved", "Duyệt danh sách"),
+                            ("ordered", "Ra quyết định"),
+                            ("told", "Báo cho người dân"),
+                            ("followed", "Theo dõi"),
+                        ],
+                        max_length=8,
+                    ),
+                ),
+                ("at", models.DateTimeField()),
+                (
+                    "case",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="steps", to="tracing.case"
+                    ),
+                ),
             ],
             options={
-                'indexes': [models.Index(fields=['step', 'at'], name='step_at')],
-                'constraints': [models.UniqueConstraint(fields=('case', 'step'), name='step_once_a_case')],
+                "indexes": [models.Index(fields=["step", "at"], name="step_at")],
+                "constraints": [models.UniqueConstraint(fields=("case", "step"), name="step_once_a_case")],
             },
         ),
         migrations.AddConstraint(
-            model_name='contactlist',
-            constraint=models.UniqueConstraint(fields=('case', 'version'), name='contact_list_version_once'),
+            model_name="contactlist",
+            constraint=models.UniqueConstraint(fields=("case", "version"), name="contact_list_version_once"),
         ),
         migrations.AddConstraint(
-            model_name='handcontact',
-            constraint=models.UniqueConstraint(fields=('case', 'person', 'day', 'kind'), name='hand_contact_once'),
+            model_name="handcontact",
+            constraint=models.UniqueConstraint(
+                fields=("case", "person", "day", "kind"), name="hand_contact_once"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='handcontact',
-            constraint=models.CheckConstraint(condition=models.Q(('minutes__lte', 1440)), name='hand_contact_within_a_day'),
+            model_name="handcontact",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("minutes__lte", 1440)), name="hand_contact_within_a_day"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='landmark',
-            constraint=models.CheckConstraint(condition=models.Q(('end__gt', models.F('start'))), name='landmark_in_order'),
+            model_name="landmark",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("end__gt", models.F("start"))), name="landmark_in_order"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='landmark',
-            constraint=models.CheckConstraint(condition=models.Q(('place__isnull', False), models.Q(('text', ''), _negated=True), _connector='OR'), name='landmark_says_where'),
+            model_name="landmark",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("place__isnull", False), models.Q(("text", ""), _negated=True), _connector="OR"
+                ),
+                name="landmark_says_where",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='outbreak',
-            constraint=models.UniqueConstraint(fields=('unit', 'name'), name='outbreak_name_once_a_unit'),
+            model_name="outbreak",
+            constraint=models.UniqueConstraint(fields=("unit", "name"), name="outbreak_name_once_a_unit"),
         ),
         migrations.AddConstraint(
-            model_name='linelistimport',
-            constraint=models.CheckConstraint(condition=models.Q(('received', django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(models.F('stored'), '+', models.F('duplicate')), '+', models.F('held')))), name='line_list_loses_no_row'),
+            model_name="linelistimport",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "received",
+                        django.db.models.expressions.CombinedExpression(
+                            django.db.models.expressions.CombinedExpression(
+                                models.F("stored"), "+", models.F("duplicate")
+                            ),
+                            "+",
+                            models.F("held"),
+                        ),
+                    )
+                ),
+                name="line_list_loses_no_row",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='linelistimport',
-            constraint=models.CheckConstraint(condition=models.Q(('links_received', django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(models.F('links_stored'), '+', models.F('links_duplicate')), '+', models.F('links_held')))), name='line_list_loses_no_link'),
+            model_name="linelistimport",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "links_received",
+                        django.db.models.expressions.CombinedExpression(
+                            django.db.models.expressions.CombinedExpression(
+                                models.F("links_stored"), "+", models.F("links_duplicate")
+                            ),
+                            "+",
+                            models.F("links_held"),
+                        ),
+                    )
+                ),
+                name="line_list_loses_no_link",
+            ),
         ),
         migrations.AddIndex(
-            model_name='case',
-            index=models.Index(fields=['unit', '-opened_at'], name='case_unit'),
+            model_name="case",
+            index=models.Index(fields=["unit", "-opened_at"], name="case_unit"),
         ),
         migrations.AddIndex(
-            model_name='case',
-            index=models.Index(fields=['person'], name='case_person'),
+            model_name="case",
+            index=models.Index(fields=["person"], name="case_person"),
         ),
         migrations.AddIndex(
-            model_name='case',
-            index=models.Index(fields=['-opened_at'], name='case_opened'),
+            model_name="case",
+            index=models.Index(fields=["-opened_at"], name="case_opened"),
         ),
         migrations.AddConstraint(
-            model_name='case',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('closed_at__isnull', False), ('status', 'closed')), models.Q(('closed_at__isnull', True), ('status', 'open')), _connector='OR'), name='case_closed_has_time'),
+            model_name="case",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("closed_at__isnull", False), ("status", "closed")),
+                    models.Q(("closed_at__isnull", True), ("status", "open")),
+                    _connector="OR",
+                ),
+                name="case_closed_has_time",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='case',
-            constraint=models.CheckConstraint(condition=models.Q(('infectious_from__isnull', True), ('infectious_until__gt', models.F('infectious_from')), _connector='OR'), name='case_window_in_order'),
+            model_name="case",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("infectious_from__isnull", True),
+                    ("infectious_until__gt", models.F("infectious_from")),
+                    _connector="OR",
+                ),
+                name="case_window_in_order",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='case',
-            constraint=models.CheckConstraint(condition=models.Q(('source_case__isnull', True), models.Q(('source_case', models.F('pk')), _negated=True), _connector='OR'), name='case_not_of_itself'),
+            model_name="case",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("source_case__isnull", True),
+                    models.Q(("source_case", models.F("pk")), _negated=True),
+                    _connector="OR",
+                ),
+                name="case_not_of_itself",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='case',
-            constraint=models.UniqueConstraint(condition=models.Q(('status', 'open')), fields=('person',), name='case_open_once_a_person'),
+            model_name="case",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("status", "open")), fields=("person",), name="case_open_once_a_person"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='case',
-            constraint=models.UniqueConstraint(condition=models.Q(('registered_number', ''), _negated=True), fields=('outbreak', 'registered_number'), name='case_number_once_an_outbreak'),
+            model_name="case",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("registered_number", ""), _negated=True),
+                fields=("outbreak", "registered_number"),
+                name="case_number_once_an_outbreak",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='sourceproposal',
-            constraint=models.UniqueConstraint(fields=('case', 'person'), name='source_once_a_case'),
+            model_name="sourceproposal",
+            constraint=models.UniqueConstraint(fields=("case", "person"), name="source_once_a_case"),
         ),
         migrations.AddConstraint(
-            model_name='sourceproposal',
-            constraint=models.CheckConstraint(condition=models.Q(('source_case__isnull', True), models.Q(('source_case', models.F('case')), _negated=True), _connector='OR'), name='source_not_itself'),
+            model_name="sourceproposal",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("source_case__isnull", True),
+                    models.Q(("source_case", models.F("case")), _negated=True),
+                    _connector="OR",
+                ),
+                name="source_not_itself",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='sourceproposal',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state', 'linked'), _negated=True), ('source_case__isnull', False), _connector='OR'), name='linked_source_is_a_case'),
+            model_name="sourceproposal",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("state", "linked"), _negated=True),
+                    ("source_case__isnull", False),
+                    _connector="OR",
+                ),
+                name="linked_source_is_a_case",
+            ),
         ),
         migrations.AddIndex(
-            model_name='tracedcontact',
-            index=models.Index(fields=['case', 'degree', '-score'], name='contact_of_case'),
+            model_name="tracedcontact",
+            index=models.Index(fields=["case", "degree", "-score"], name="contact_of_case"),
         ),
         migrations.AddIndex(
-            model_name='tracedcontact',
-            index=models.Index(fields=['person'], name='contact_person'),
+            model_name="tracedcontact",
+            index=models.Index(fields=["person"], name="contact_person"),
         ),
         migrations.AddConstraint(
-            model_name='tracedcontact',
-            constraint=models.UniqueConstraint(fields=('case', 'person'), name='contact_once_a_case'),
+            model_name="tracedcontact",
+            constraint=models.UniqueConstraint(fields=("case", "person"), name="contact_once_a_case"),
         ),
         migrations.AddConstraint(
-            model_name='tracedcontact',
-            constraint=models.CheckConstraint(condition=models.Q(('score__gte', 0), ('score__lte', 1)), name='contact_score'),
+            model_name="tracedcontact",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("score__gte", 0), ("score__lte", 1)), name="contact_score"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='tracedcontact',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('degree', 1), ('state', 'rejected'), _negated=True), ('clause', ''), models.Q(('reason', ''), _negated=True), _connector='OR'), name='legal_contact_dropped_with_reason'),
+            model_name="tracedcontact",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("degree", 1), ("state", "rejected"), _negated=True),
+                    ("clause", ""),
+                    models.Q(("reason", ""), _negated=True),
+                    _connector="OR",
+                ),
+                name="legal_contact_dropped_with_reason",
+            ),
         ),
         migrations.AddIndex(
-            model_name='exposure',
-            index=models.Index(fields=['contact'], name='exposure_contact'),
+            model_name="exposure",
+            index=models.Index(fields=["contact"], name="exposure_contact"),
         ),
     ]

@@ -1,0 +1,300 @@
+"""Finding contacts and deciding on them: the law is a hard layer, the score only ranks."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import pytest
+
+from khien.kernel import clock
+from khien.kernel.errors import Conflict, Invalid, NotFound
+from khien.kernel.events.models import Event
+from khien.kernel.rules.models import Rule
+from khien.kernel.staff import Role
+from khien.rooms.tracing import verbs
+from khien.rooms.tracing.models import Case, TracedContact
+from tests.factories import (
+    NOON,
+    make_actor,
+    make_household,
+    make_person,
+    make_place,
+    make_province,
+    make_unit,
+)
+from tests.rooms.tracing.scenes import SYSTEM, at, load_rules, open_case, stay
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def noon():
+    with clock.reads.frozen_at(NOON):
+        load_rules()
+        yield
+
+
+@pytest.fixture
+def scene():
+    _province, _district, commune = make_province()
+    return {
+        "unit": commune,
+        "case": make_person("Trần Thị Ca", commune),
+        "cafe": make_place(commune, "Cà phê", "cafe", area_m2=60),
+        "market": make_place(commune, "Chợ", "market", area_m2=5000),
+    }
+
+
+def listed(case: Case) -> dict[str, TracedContact]:
+    verbs.list_contacts(SYSTEM, case_id=case.pk)
+    return {c.person.full_name: c for c in case.contacts.select_related("person")}
+
+
+def positive(scene, **more) -> Case:
+    more = {"result_id": 1, "sampled_at": at(9, 8), "resulted_at": at(9, 20), **more}
+    return open_case(scene["case"], scene["unit"], **more)
+
+
+def test_fifteen_minutes_in_a_small_closed_room_make_f1_and_the_row_says_why(scene) -> None:
+    friend = make_person("Lê Văn Bạn", scene["unit"])
+    stay(scene["case"], scene["cafe"], at(8, 9), 60)
+    stay(friend, scene["cafe"], at(8, 9, 30), 60)
+    contact = listed(positive(scene))["Lê Văn Bạn"]
+    assert (contact.degree, contact.clause) == (1, "b")
+    assert contact.minutes == 30
+    exposure = contact.exposures.get()
+    assert (exposure.place, exposure.clause, exposure.minutes) == (scene["cafe"], "b", 30)
+    assert (exposure.start, exposure.end) == (at(8, 9, 30), at(8, 10))
+
+
+def test_several_short_meetings_never_add_up_to_a_legal_contact(scene) -> None:
+    friend = make_person("Lê Văn Bạn", scene["unit"])
+    for day in (8, 9):
+        stay(scene["case"], scene["cafe"], at(day, 9), 10)
+        stay(friend, scene["cafe"], at(day, 9), 10)
+    contact = listed(positive(scene, sampled_at=at(9, 18), resulted_at=at(9, 20)))["Lê Văn Bạn"]
+    assert (contact.clause, contact.encounters, contact.minutes) == ("", 2, 20)
+
+
+def test_a_large_open_market_gives_an_exposure_without_legal_ground(scene) -> None:
+    seller = make_person("Phạm Thị Chợ", scene["unit"])
+    stay(scene["case"], scene["market"], at(8, 9), 60)
+    stay(seller, scene["market"], at(8, 8), 300)
+    contact = listed(positive(scene))["Phạm Thị Chợ"]
+    assert contact.clause == ""
+    assert not contact.is_legal_f1
+
+
+def test_the_score_never_hides_a_legal_contact(scene) -> None:
+    """A rule that lists nobody by risk still lists everybody whom a clause names."""
+    rule = Rule.objects.get(key__key="tracing.f2", during__contains=date(2022, 1, 9))
+    rule.value = {**rule.value, "max_listed": 0}
+    rule.save()
+    zero = Rule.objects.get(key__key="tracing.risk_model", during__contains=date(2022, 1, 9))
+    zero.value = {"rate_per_hour": 0.0}
+    zero.save()
+    stay(scene["case"], scene["cafe"], at(8, 9), 60)
+    names = {f"Người {n}" for n in range(40)}
+    for name in sorted(names):
+        stay(make_person(name, scene["unit"]), scene["cafe"], at(8, 9), 20)
+    stay(make_person("Ở chợ", scene["unit"]), scene["market"], at(8, 9), 20)
+    found = listed(positive(scene))
+    assert set(found) == names
+    assert all(c.is_legal_f1 and c.score == 0 for c in found.values())
+
+
+def test_household_members_are_f1_and_rank_above_a_short_meeting(scene) -> None:
+    mother = make_person("Mẹ", scene["unit"])
+    make_household(scene["unit"], scene["case"], mother)
+    guest = make_person("Khách", scene["unit"])
+    stay(scene["case"], scene["cafe"], at(8, 9), 20)
+    stay(guest, scene["cafe"], at(8, 9), 20)
+    case = positive(scene)
+    case.person.refresh_from_db()
+    found = listed(case)
+    assert found["Mẹ"].clause == "nha"
+    assert found["Mẹ"].exposures.get().kind == "household"
+    assert found["Mẹ"].score > found["Khách"].score
+
+
+def test_whom_the_case_names_in_the_interview_is_f1_by_the_clause_of_the_kind(scene) -> None:
+    case = positive(scene)
+    verbs.add_hand_contact(
+        SYSTEM,
+        case_id=case.pk,
+        full_name="Ông Bảy",
+        phone="0912345678",
+        kind="body",
+        day=date(2022, 1, 8),
+        minutes=2,
+    )
+    verbs.add_hand_contact(
+        SYSTEM,
+        case_id=case.pk,
+        full_name="Bà Tám",
+        kind="near",
+        day=date(2022, 1, 8),
+        minutes=5,
+        masked=True,
+    )
+    found = listed(case)
+    assert found["Ông Bảy"].clause == "a"
+    assert found["Bà Tám"].clause == ""  # masked and under 15 minutes
+
+
+def test_f2_met_an_f1_only_after_the_f1_may_have_become_infectious(scene) -> None:
+    first = make_person("F1", scene["unit"])
+    early, late = make_person("Sớm", scene["unit"]), make_person("Muộn", scene["unit"])
+    shop = make_place(scene["unit"], "Quán ăn", "restaurant", area_m2=50)
+    stay(scene["case"], scene["cafe"], at(7, 9), 60)
+    stay(first, scene["cafe"], at(7, 9), 60)
+    stay(first, shop, at(8, 9), 60)
+    stay(early, shop, at(8, 9), 60)
+    stay(first, shop, at(9, 15), 60)
+    stay(late, shop, at(9, 15), 60)
+    found = listed(positive(scene))
+    assert found["F1"].degree == 1
+    assert (found["Muộn"].degree, found["Muộn"].clause) == (2, "F2")
+    assert found["Muộn"].from_person == first
+    assert "Sớm" not in found
+
+
+def test_an_old_case_is_listed_and_explained_by_the_rule_of_its_day(scene) -> None:
+    """In August 2021 five minutes in a closed room were enough, and the window began three days before."""
+    friend = make_person("Lê Văn Bạn", scene["unit"])
+    stay(scene["case"], scene["cafe"], at(7, 9, month=8, year=2021), 5)
+    stay(friend, scene["cafe"], at(7, 9, month=8, year=2021), 5)
+    case = positive(
+        scene,
+        sampled_at=at(10, 8, month=8, year=2021),
+        resulted_at=at(10, 20, month=8, year=2021),
+        onset_on=date(2021, 8, 10),
+    )
+    assert clock.local(case.infectious_from).date() == date(2021, 8, 7)
+    contact = listed(case)["Lê Văn Bạn"]
+    assert contact.clause == "F1-2m"
+    rules = contact.contact_list.rules["tracing.contact_definition"]
+    assert rules["decision"] == "3638/QĐ-BYT"
+
+
+def test_coverage_says_how_many_places_of_the_case_have_scans_of_others(scene) -> None:
+    stay(scene["case"], scene["cafe"], at(8, 9), 60)
+    stay(scene["case"], scene["market"], at(8, 12), 60)
+    stay(make_person("Khách", scene["unit"]), scene["cafe"], at(8, 9), 60)
+    case = positive(scene)
+    verbs.add_landmark(SYSTEM, case_id=case.pk, text="Đám cưới nhà ông Năm", start=at(9, 10), end=at(9, 12))
+    made = verbs.list_contacts(SYSTEM, case_id=case.pk)
+    assert (made.coverage["places"], made.coverage["places_with_scans"]) == (3, 1)
+    assert (made.coverage["days"], made.coverage["days_known"]) == (4, 2)
+
+
+def test_a_landmark_at_a_place_counts_as_a_stay_there(scene) -> None:
+    stay(make_person("Khách", scene["unit"]), scene["cafe"], at(8, 9), 60)
+    case = positive(scene)
+    assert "Khách" not in listed(case)
+    verbs.add_landmark(SYSTEM, case_id=case.pk, place=scene["cafe"], start=at(8, 9), end=at(8, 10))
+    assert listed(case)["Khách"].clause == "b"
+
+
+def test_dropping_a_legal_contact_needs_a_reason_and_nothing_happens_without(scene) -> None:
+    one, two = make_person("Một", scene["unit"]), make_person("Hai", scene["unit"])
+    stay(scene["case"], scene["cafe"], at(8, 9), 60)
+    stay(one, scene["cafe"], at(8, 9), 60)
+    stay(two, scene["cafe"], at(8, 9), 60)
+    case = positive(scene)
+    found = listed(case)
+    with pytest.raises(Invalid) as problem:
+        verbs.approve_contacts(SYSTEM, case_id=case.pk, contact_ids=[found["Một"].pk])
+    assert problem.value.code == "legal_contact_needs_reason"
+    assert set(case.contacts.values_list("state", flat=True)) == {"proposed"}
+    verbs.approve_contacts(
+        SYSTEM, case_id=case.pk, contact_ids=[found["Một"].pk], reason="Không có mặt, đưa mã cho người khác"
+    )
+    found = {c.person.full_name: c for c in case.contacts.all()}
+    assert (found["Một"].state, found["Hai"].state) == ("approved", "rejected")
+    assert found["Hai"].reason
+    event = Event.objects.get(name="contacts_approved")
+    assert event.payload["contacts"] == [
+        {
+            "contact": found["Một"].pk,
+            "person": one.pk,
+            "degree": 1,
+            "last_exposure": at(8, 10).isoformat(),
+        }
+    ]
+
+
+def test_approving_a_list_that_has_changed_meanwhile_is_refused(scene) -> None:
+    stay(scene["case"], scene["cafe"], at(8, 9), 60)
+    stay(make_person("Một", scene["unit"]), scene["cafe"], at(8, 9), 60)
+    case = positive(scene)
+    old = verbs.list_contacts(SYSTEM, case_id=case.pk)
+    contact = listed(case)["Một"]
+    with pytest.raises(Conflict) as problem:
+        verbs.approve_contacts(SYSTEM, case_id=case.pk, contact_ids=[contact.pk], list_id=old.pk)
+    assert problem.value.code == "list_changed"
+
+
+def test_a_relisting_keeps_decisions_and_withdraws_what_is_no_longer_found(scene) -> None:
+    kept, gone = make_person("Giữ", scene["unit"]), make_person("Rút", scene["unit"])
+    stay(scene["case"], scene["cafe"], at(8, 9), 60)
+    stay(kept, scene["cafe"], at(8, 9), 60)
+    case = positive(scene)
+    stay(gone, scene["market"], at(7, 9), 60)
+    mark = verbs.add_landmark(SYSTEM, case_id=case.pk, place=scene["market"], start=at(7, 9), end=at(7, 10))
+    found = listed(case)
+    verbs.approve_contacts(SYSTEM, case_id=case.pk, contact_ids=[found["Giữ"].pk])
+    verbs.remove_landmark(SYSTEM, landmark_id=mark.pk)
+    again = listed(case)
+    assert (again["Giữ"].state, again["Giữ"].contact_list.version) == ("approved", 1)
+    assert again["Rút"].state == "withdrawn"
+
+
+def test_sources_are_sought_backward_and_those_already_cases_stand_first(scene) -> None:
+    known, other = make_person("Ca trước", scene["unit"]), make_person("Người lạ", scene["unit"])
+    day = at(3, 9)
+    stay(scene["case"], scene["cafe"], day, 60)
+    stay(known, scene["cafe"], day, 20)
+    stay(other, scene["cafe"], day, 60)
+    earlier = open_case(known, scene["unit"], result_id=7, sampled_at=at(4, 8), resulted_at=at(4, 20))
+    case = positive(scene, onset_on=date(2022, 1, 8))
+    verbs.list_contacts(SYSTEM, case_id=case.pk)
+    rows = list(case.sources.order_by("id").values_list("person__full_name", "source_case_id", "state"))
+    assert rows == [("Ca trước", earlier.pk, "proposed"), ("Người lạ", None, "proposed")]
+    assert case.sources.first().place == scene["cafe"]
+
+
+def test_a_contact_who_turns_positive_is_converted_and_gets_the_case_as_presumed_source(scene) -> None:
+    friend = make_person("Lê Văn Bạn", scene["unit"])
+    stay(scene["case"], scene["cafe"], at(8, 9), 60)
+    stay(friend, scene["cafe"], at(8, 9), 60)
+    first = positive(scene)
+    listed(first)
+    second = open_case(friend, scene["unit"], result_id=2, sampled_at=at(10, 8), resulted_at=at(10, 11))
+    contact = first.contacts.get()
+    assert contact.converted_case == second
+    assert second.source_case == first
+    assert second.sources.get().how == "contact"
+    with clock.reads.frozen_at(NOON + timedelta(hours=1)):
+        verbs.approve_contacts(SYSTEM, case_id=first.pk, contact_ids=[contact.pk])
+    assert Event.objects.get(name="contacts_approved").payload["contacts"] == []
+
+
+def test_a_tracer_of_another_unit_neither_sees_nor_decides(scene) -> None:
+    stay(scene["case"], scene["cafe"], at(8, 9), 60)
+    stay(make_person("Một", scene["unit"]), scene["cafe"], at(8, 9), 60)
+    case = positive(scene)
+    contact = listed(case)["Một"]
+    stranger = make_actor(Role.TRACER, make_unit("Nơi khác"))
+    with pytest.raises(NotFound):
+        verbs.list_contacts(stranger, case_id=case.pk)
+    with pytest.raises(NotFound):
+        verbs.reject_contact(stranger, contact_id=contact.pk, reason="x")
+    assert TracedContact.objects.seen_by(stranger).count() == 0
+
+
+def test_without_onset_and_sample_the_answer_says_what_to_enter(scene) -> None:
+    case = open_case(scene["case"], scene["unit"])
+    with pytest.raises(Invalid) as problem:
+        verbs.list_contacts(SYSTEM, case_id=case.pk)
+    assert problem.value.field == "onset_on"
