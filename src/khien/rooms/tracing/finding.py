@@ -322,7 +322,7 @@ class _FirstDegree:
                 self.until,
                 minutes,
                 "" if ground is None else ground.code,
-                note=_("Sống cùng nhà"),
+                note="Sống cùng nhà",
             )
             self._add(person_id, meeting, ground, float(risk))
 
@@ -342,7 +342,7 @@ class _FirstDegree:
                 row.minutes,
                 "" if ground is None else ground.code,
                 mask,
-                f"{row.get_kind_display()}{f' · {row.relation}' if row.relation else ''}"[:120],
+                row.relation,
             )
             risk = hazards(
                 Exposures(
@@ -588,7 +588,7 @@ def _add_second_households(
         )
         total[person_id] += float(hazard[0]) * score[first]
         meeting = Meeting(
-            Exposure.Kind.HOUSEHOLD, None, begin, until, hours * 60, "F2", note=_("Sống cùng nhà với F1")
+            Exposure.Kind.HOUSEHOLD, None, begin, until, hours * 60, "F2", note="Sống cùng nhà với F1"
         )
         contact = found.setdefault(person_id, FoundContact(person_id, 2, first))
         contact.minutes += meeting.minutes
