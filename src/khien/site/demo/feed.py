@@ -50,7 +50,7 @@ class Feed:
 
     def counts(self) -> str:
         """What has been told since this was last asked, in words."""
-        text = ", ".join(f"{number:,} {name}" for name, number in sorted(self._counts.items()))
+        text = ", ".join(f"{number:,} {name}" for name, number in sorted(self._counts.items()) if number)
         self._counts.clear()
         return text or "–"
 
@@ -128,16 +128,20 @@ class Feed:
         sent = [
             {
                 "id": str(uuid.uuid5(_SCAN_SPACE, f"{self.state.seed}:{row['scan']}")),
-                "person_id": self._person_id(row["person"]),
-                "place_id": self.state.places[str(row["place"] if row["sub_place"] is None else row["sub_place"])],
+                "person": self._person_id(row["person"]),
+                "place": self.state.places[str(row["place"] if row["sub_place"] is None else row["sub_place"])],
                 "direction": row["direction"],
-                "at": row["at"],
-                "received_at": row["received_at"],
+                "at": row["at"].isoformat(),
+                "method": "camera",
             }
             for row in rows
         ]
         if sent:
-            self._counts["lượt quét"] += checkpoints.store_known_scans(self._system, scans=sent)
+            answer = checkpoints.store_scans(self._system, sent, verdicts=False)
+            self._counts["lượt quét"] += answer.stored
+            self._counts["lượt quét giữ lại"] += answer.held
+            while checkpoints.derive_due(self._system):
+                pass
 
 
 def happenings(told: HourEvents) -> Iterator[Happening]:
