@@ -72,7 +72,8 @@ class Receipt:
 class SmsGateway(Protocol):
     """One outside system that sends text messages."""
 
-    name: str
+    @property
+    def name(self) -> str: ...
 
     def submit(self, messages: Sequence[OutgoingSms]) -> list[Outcome]:
         """Hand over messages; one outcome each, in the same order. Does not raise for what goes wrong

@@ -55,7 +55,7 @@ def set_behaviour(actor: Actor, **wanted: float) -> SimulatorBehaviour:
     for name, value in changed.items():
         setattr(row, name, value)
     row.save()
-    record(actor, row, **changed)
+    record(actor, row, changed=changed)
     return row
 
 

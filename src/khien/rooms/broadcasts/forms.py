@@ -12,7 +12,7 @@ from khien.rooms.broadcasts.models import Recipient
 class BroadcastFilter(forms.Form):
     """Which broadcasts are shown; it stands in the address."""
 
-    purpose = forms.ChoiceField(label=_("Mục đích"), required=False)
+    purpose = forms.ChoiceField(required=False)
     state = forms.ChoiceField(
         label=_("Trạng thái"),
         required=False,
@@ -21,7 +21,8 @@ class BroadcastFilter(forms.Form):
 
     def __init__(self, *args: Any, purposes: list[str], **more: Any) -> None:
         super().__init__(*args, **more)
-        self.fields["purpose"].choices = [("", _("Tất cả")), *((p, p) for p in purposes)]
+        choices = [("", _("Tất cả")), *((p, p) for p in purposes)]
+        self.fields["purpose"] = forms.ChoiceField(label=_("Mục đích"), required=False, choices=choices)
 
 
 class RowFilter(forms.Form):

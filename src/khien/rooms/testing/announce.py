@@ -7,7 +7,7 @@ from typing import Any
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from khien.kernel.registries import menu, person_panels, retention, search_entries
+from khien.kernel.registries import menu, person_panels, resident_menu, retention, search_entries
 from khien.kernel.registries.registry import MenuEntry, PersonPanel, RetentionRule, SearchEntry, SearchHit
 from khien.kernel.staff import Actor, Role
 from khien.rooms.testing import events, reads, verbs
@@ -26,6 +26,9 @@ def announce() -> None:
         MenuEntry(_("Phòng xét nghiệm"), "testing:laboratory", frozenset({Role.LABORATORY}), 320),
     )
     menu.add("testing.specimens", MenuEntry(_("Mẫu xét nghiệm"), "testing:specimens", WORKERS, 330))
+    resident_menu.add(
+        "testing.my", MenuEntry(_("Kết quả xét nghiệm của tôi"), "testing:my", frozenset(), 200)
+    )
     person_panels.add("testing.tests", PersonPanel(_("Xét nghiệm"), "testing/panel.html", _panel, 30))
     search_entries.add("testing.specimens", SearchEntry(_("Ống mẫu"), _find, 40))
     retention.add(

@@ -27,6 +27,12 @@ def communes(actor: Actor, *roles: str) -> QuerySet[AdminUnit]:
     return rows.order_by("sort_key")
 
 
+def _limit(form: forms.Form, units: QuerySet[AdminUnit]) -> None:
+    field = form.fields["unit"]
+    assert isinstance(field, forms.ModelChoiceField)
+    field.queryset = units
+
+
 class SamplingForm(forms.Form):
     """A tube and a person, by scanner or by hand."""
 
@@ -66,7 +72,7 @@ class RegisterForm(forms.Form):
 
     def __init__(self, *args: Any, units: QuerySet[AdminUnit], **more: Any) -> None:
         super().__init__(*args, **more)
-        self.fields["unit"].queryset = units
+        _limit(self, units)
 
 
 class ResultForm(forms.Form):
@@ -143,7 +149,7 @@ class SpecimenFilter(forms.Form):
 
     def __init__(self, *args: Any, units: QuerySet[AdminUnit], **more: Any) -> None:
         super().__init__(*args, **more)
-        self.fields["unit"].queryset = units
+        _limit(self, units)
 
 
 class RequestFilter(forms.Form):
@@ -161,4 +167,4 @@ class RequestFilter(forms.Form):
 
     def __init__(self, *args: Any, units: QuerySet[AdminUnit], **more: Any) -> None:
         super().__init__(*args, **more)
-        self.fields["unit"].queryset = units
+        _limit(self, units)

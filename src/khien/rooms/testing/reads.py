@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Any
 
 from django.db.models import Count, Q, QuerySet
 from django.db.models.functions import TruncDate
@@ -165,12 +166,20 @@ def daily_counts(actor: Actor, start: date, end: date) -> list[DayCount]:
         .values("day")
         .annotate(**_by_value())
     )
-    by_day = {row["day"]: row for row in rows}
+    by_day: dict[date, dict[str, int]] = {row["day"]: row for row in rows}
     answer = []
     for number in range((end - start).days + 1):
         day = start + timedelta(days=number)
         row = by_day.get(day, {})
-        answer.append(DayCount(day, *(row.get(name, 0) for name in ("tests", *Value.values))))
+        answer.append(
+            DayCount(
+                day,
+                tests=row.get("tests", 0),
+                positive=row.get("positive", 0),
+                negative=row.get("negative", 0),
+                indeterminate=row.get("indeterminate", 0),
+            )
+        )
     return answer
 
 
@@ -221,11 +230,11 @@ def standing_person(person: Person) -> Person:
     return person
 
 
-def _by_value() -> dict[str, Count]:
+def _by_value() -> dict[str, Any]:
     return {"tests": Count("pk")} | {value: Count("pk", filter=Q(value=value)) for value in Value.values}
 
 
-def _countable(actor: Actor, start: date, end: date) -> QuerySet[Result]:
+def _countable(actor: Actor, start: date, end: date) -> QuerySet[Any]:
     rows = Result.objects.filter(
         is_current=True,
         resulted_at__gte=clock.start_of_day(start),
@@ -234,7 +243,7 @@ def _countable(actor: Actor, start: date, end: date) -> QuerySet[Result]:
     return _in_units(rows, actor, "specimen__unit__path")
 
 
-def _in_units(rows: QuerySet, actor: Actor, path: str) -> QuerySet:
+def _in_units(rows: QuerySet[Any], actor: Actor, path: str) -> QuerySet[Any]:
     if actor.sees_everything:
         return rows
     allowed = Q(pk__in=[])

@@ -67,7 +67,7 @@ def settle_rows(actor: Actor, *, rows: Sequence[Recipient], outcomes: Sequence[O
     Recipient.objects.bulk_update(
         done, ["state", "code", "message_id", "retry_at", "delivered_at"], batch_size=500
     )
-    record(actor, f"broadcasts.broadcast:{rows[0].broadcast_id}", **tally)
+    record(actor, f"broadcasts.broadcast:{rows[0].broadcast_id}", settled=tally)
     return tally
 
 

@@ -87,8 +87,8 @@ def import_results(actor: Actor, *, rows: Sequence[ResultRow], source: str) -> I
         duplicate=len(rows) - len(stored) - len(problems),
         held=len(problems),
     )
-    for row, problem in problems:
-        _hold(intake, row, problem)
+    for row, why in problems:
+        _hold(intake, row, why)
     record(
         actor,
         intake,
