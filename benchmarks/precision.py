@@ -1,8 +1,8 @@
 """Who was truly infected: exposures ranked by score alone against the legal list and against chance.
 
-A synthetic province (`khien.simulation`, a seed that nothing was tuned on) is observed through scans at
-several coverages. For every confirmed case the engine looks for exposures in what was observed; the truth
-says whom the case infected up to its result. docs/precision.md explains the measure and its limits.
+Synthetic provinces (`khien.simulation`) are observed through scans at several coverages. For every confirmed
+case the engine looks for exposures in what was observed; the truth says whom the case infected up to its
+result. docs/precision.md explains the measure and its limits.
 """
 
 from __future__ import annotations
@@ -65,7 +65,6 @@ class Exposed:
     wide: Flags
     infected: Flags
     infections: Ints  # by case: all people it infected up to its result
-    places_scanned: float  # share of these infections whose two people both appear at one place in the scans
 
 
 def seconds(column: pa.ChunkedArray) -> Ints:
@@ -172,7 +171,19 @@ def exposed(province: Province, history: History, presence: Presence, cases: Seq
         wide=by_pair[1],
         infected=infected,
         infections=np.bincount(of_case[counted], minlength=len(cases)),
-        places_scanned=infected.sum() / max(1, counted.sum()),
+    )
+
+
+def pooled(worlds: Sequence[Exposed]) -> Exposed:
+    """Several worlds as one; their cases are numbered on."""
+    sizes = np.cumsum([0, *(len(rows.infections) for rows in worlds)])
+    return Exposed(
+        case=np.concatenate([rows.case + first for rows, first in zip(worlds, sizes, strict=False)]),
+        score=np.concatenate([rows.score for rows in worlds]),
+        legal=np.concatenate([rows.legal for rows in worlds]),
+        wide=np.concatenate([rows.wide for rows in worlds]),
+        infected=np.concatenate([rows.infected for rows in worlds]),
+        infections=np.concatenate([rows.infections for rows in worlds]),
     )
 
 
@@ -275,24 +286,35 @@ def plot(results: dict[float, tuple[Exposed, Ints]], path: Path) -> None:
     plt.close(figure)
 
 
+def traced(people: int, days: int, seed: int, coverage: float, start: date) -> Exposed:
+    """One world, simulated, observed at a coverage, and traced."""
+    province = Province(people, seed, Parameters(coverage=coverage))
+    history = province.history(start, days)
+    cases = cases_of(history)
+    return exposed(province, history, observed(province, history, start, days), cases)
+
+
 def measure(
-    people: int, days: int, seed: int, coverages: Sequence[float], console: Console, image: Path | None
+    people: int,
+    days: int,
+    seeds: Sequence[int],
+    coverages: Sequence[float],
+    console: Console,
+    image: Path | None,
 ) -> list[Figure]:
     """Simulate, trace, print the tables, and return the figures."""
     start = date(2022, 1, 3)
     results: dict[float, tuple[Exposed, Ints]] = {}
     figures: list[Figure] = []
     for coverage in coverages:
-        province = Province(people, seed, Parameters(coverage=coverage))
-        history = province.history(start, days)
-        cases = cases_of(history)
-        rows = exposed(province, history, observed(province, history, start, days), cases)
+        rows = pooled([traced(people, days, seed, coverage, start) for seed in seeds])
+        seen = rows.infected.sum() / max(1, rows.infections.sum())
         order = np.argsort(-rows.score, kind="stable")
         results[coverage] = rows, order
         name = f"coverage {coverage:.0%}"
         table = Table(
-            title=f"{name}: {len(cases):,} cases, {rows.infections.sum():,} infections by them up to their result, "
-            f"{rows.places_scanned:.0%} of them among the {len(rows.case):,} exposures seen"
+            title=f"{name}: {len(rows.infections):,} cases who infected {rows.infections.sum():,} up to their "
+            f"result; {len(rows.case):,} exposures seen, among them {seen:.0%} of the infections"
         )
         for column in ("list", "recall", "precision", "entries per case", "precision by chance"):
             table.add_column(column, justify="left" if column == "list" else "right")
@@ -314,7 +336,7 @@ def measure(
             law = listed(rows, reading)
             ours = at_recall(rows, order, RECALL_SHARE * law.recall)
             same = at_recall(rows, order, law.recall)
-            low, high = interval(rows, order, reading, seed)
+            low, high = interval(rows, order, reading, seeds[0])
             line(label, law, anybody)
             line(f"score, 80 % of the recall of {short}", ours, anybody)
             line(f"score, the recall of {short}", same, anybody)
@@ -345,16 +367,23 @@ def measure(
 @click.command()
 @click.option("--people", default=100_000, show_default=True, type=click.IntRange(min=1_000))
 @click.option("--days", default=21, show_default=True, type=click.IntRange(min=7))
-@click.option("--seed", default=2022, show_default=True)
+@click.option("--seed", default=41, show_default=True, help="Of the first world; the next ones follow it.")
+@click.option("--worlds", default=3, show_default=True, type=click.IntRange(min=1))
 @click.option("--coverage", "coverages", multiple=True, type=click.FloatRange(0.01, 1), default=COVERAGES)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object as the last line.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Folder for precision.svg.")
 def main(
-    people: int, days: int, seed: int, coverages: tuple[float, ...], as_json: bool, out: Path | None
+    people: int,
+    days: int,
+    seed: int,
+    worlds: int,
+    coverages: tuple[float, ...],
+    as_json: bool,
+    out: Path | None,
 ) -> None:
     """Precision and recall of the score against the legal list, on a synthetic epidemic of known truth."""
     image = None if out is None else out / "precision.svg"
-    figures = measure(people, days, seed, coverages, Console(width=120), image)
+    figures = measure(people, days, range(seed, seed + worlds), coverages, Console(width=120), image)
     show("precision", figures, as_json=as_json)
 
 
