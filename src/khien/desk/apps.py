@@ -7,19 +7,9 @@ class DeskConfig(AppConfig):
     label = "desk"
 
     def ready(self) -> None:
-        from khien.kernel.registries import MenuEntry, menu
-        from khien.kernel.staff import Role
+        from khien.desk.figures import COUNTERS
+        from khien.kernel.registries import menu
+        from khien.kernel.registries.registry import MenuEntry
 
-        everyone = frozenset(Role.values)
-        keepers = frozenset({Role.TRACER, Role.COMMUNE_OFFICER, Role.CLERK})
-        house = frozenset({Role.ADMINISTRATOR, Role.AUDITOR})
-        menu.add("desk.board", MenuEntry(_("Bảng tình hình"), "desk:board", everyone, 0))
-        menu.add(
-            "administration.duplicates", MenuEntry(_("Hồ sơ trùng"), "administration:duplicates", keepers, 80)
-        )
-        menu.add("administration.rules", MenuEntry(_("Quy định"), "administration:rules", everyone, 85))
-        menu.add(
-            "administration.accounts",
-            MenuEntry(_("Tài khoản"), "administration:accounts", frozenset({Role.ADMINISTRATOR}), 90),
-        )
-        menu.add("administration.house", MenuEntry(_("Hệ thống"), "administration:house", house, 95))
+        menu.add("desk.board", MenuEntry(_("Tình hình"), "desk:board", COUNTERS, 0))
+        menu.add("desk.map", MenuEntry(_("Bản đồ"), "desk:map", COUNTERS, 1))

@@ -16,6 +16,8 @@ urlpatterns = [
     path("me/", residents.me, name="me"),
     path("me/reads/", residents.my_reads, name="my_reads"),
     path("desk/", board.board, name="board"),
+    path("desk/figures/<slug:name>.csv", board.figure_csv, name="figure"),
+    path("desk/map/", board.unit_map, name="map"),
     path("desk/search/", people.search, name="search"),
     path("desk/people/<uuid:public_id>/", people.person, name="person"),
 ]
