@@ -4,3 +4,8 @@ from django.apps import AppConfig
 class ResponseConfig(AppConfig):
     name = "khien.response"
     label = "response"
+
+    def ready(self) -> None:
+        from khien.response import protocol
+
+        assert protocol.ACTOR.kind == "system"
