@@ -67,6 +67,8 @@ SETTINGS: dict[str, Setting] = {
         Setting("KHIEN_URL", "http://127.0.0.1:8000", "public address, printed on posters and in messages"),
         Setting("KHIEN_PORT", "8000", "port of the web server"),
         Setting("KHIEN_BIND", "127.0.0.1", "address that the web server listens on"),
+        Setting("KHIEN_WEB_WORKERS", "2", "processes of the web server"),
+        Setting("KHIEN_WORKER_JOBS", "2", "jobs that the worker runs at the same time"),
         Setting("KHIEN_PROVINCE", "35", "code of the province that this installation serves"),
         Setting("KHIEN_SMS_GATEWAY", "simulator", "`simulator` or `http_json`"),
         Setting("KHIEN_SMS_URL", "", "address of the HTTP SMS gateway"),

@@ -289,6 +289,10 @@ class Server:
             self._child.wait(30)
         self._child = None
 
+    def child_runs(self) -> bool:
+        """Is the server our own child, and does that child live? Cheap: nothing is connected."""
+        return self._child is not None and self._child.poll() is None
+
     def alive(self) -> bool:
         """Does a server of this cluster accept connections now?"""
         self._reap()
