@@ -269,6 +269,6 @@ def test_a_part_that_does_not_end_is_killed_with_its_children(monkeypatch):
 
     watcher = threading.Thread(target=when_up)
     watcher.start()
-    Supervisor([part], None, stop).run()
+    Supervisor([part], None, stop=stop).run()
     watcher.join()
     assert not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in family)

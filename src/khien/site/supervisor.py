@@ -126,6 +126,7 @@ class Supervisor:
 
     parts: Sequence[Part]
     server: Server | None
+    owns_server: bool = True
     stop: threading.Event = field(default_factory=threading.Event)
     on_ready: Callable[[], None] | None = None
     _server_failures: int = 0
@@ -178,8 +179,9 @@ class Supervisor:
         for part in reversed(self.parts):
             part.end(deadline)
         if self.server is not None:
-            # One that we adopted had lost the process that started it: it is ours to end.
-            self.server.stop(adopted=True)
+            # One that we adopted had lost the process that started it: it is ours to end, unless another
+            # supervisor of this installation came first.
+            self.server.stop(adopted=self.owns_server)
         logger.info("everything is stopped")
 
 
@@ -207,6 +209,19 @@ def claimed(names: Sequence[str], folder: Path) -> Iterator[None]:
             handle.write(str(os.getpid()))
             handle.flush()
         yield
+
+
+@contextlib.contextmanager
+def _claim_if_free(name: str, folder: Path) -> Iterator[bool]:
+    """Hold the part if nobody does; yields whether we hold it."""
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(claimed([name], folder))
+        except AlreadyRunning:
+            held = False
+        else:
+            held = True
+        yield held
 
 
 def answers() -> bool:
@@ -261,11 +276,13 @@ def run_installation(
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: stop.set())
-    with claimed(names, data / "run"):
+    with contextlib.ExitStack() as holds:
+        holds.enter_context(claimed(names, data / "run"))
         if "web" in names:
             _check_port()
         parts = [Part(name, PARTS[name]()) for name in PARTS if name in names]
-        supervisor = Supervisor([*parts, *extra], server, stop)
+        owns = server is not None and holds.enter_context(_claim_if_free("postgres", data / "run"))
+        supervisor = Supervisor([*parts, *extra], server, owns, stop)
         if server is not None:
             database.announce(server.start())
             verb = "adopted" if server.adopted else "started"
