@@ -4,7 +4,7 @@ Texts stand in the code in Vietnamese (`gettext`, `{% translate %}`); each app's
 holds the English and `django.mo` is committed beside it. Without an option the catalogues are brought up to date
 (new texts are added, with the English of the same text in another app where there is one; texts that are gone go)
 and compiled. `--check` changes nothing and names what is missing, app by app; `--missing` prints it as JSON
-(`{"app": ["text", …]}`); `--fill` takes `{"text": "English", …}` and writes it wherever the text stands.
+(`{"app": ["text", …]}`); `--fill` takes `{"text": "English", …}` ("one|many" where there is a plural) for texts that have none.
 
 Pure Python: no gettext tools are needed.
 """
@@ -256,10 +256,10 @@ def update(given: dict[str, str] | None = None) -> None:
         catalogue = Catalogue(path, places=texts)
         for key in texts:
             said = known.get(key) or []
-            if not all(said) or not said:
-                said = elsewhere.get(key, [])
-            if given and key[1] in given:
+            if given and key[1] in given and not (said and all(said)):
                 said = given[key[1]].split("|", 1) if key[2] else [given[key[1]]]
+            if not (said and all(said)):
+                said = elsewhere.get(key, [])
             catalogue.texts[key] = said
         if texts or path.exists():
             write_po(catalogue)
