@@ -14,7 +14,7 @@ class SmsConfig(AppConfig):
 
         menu.add(
             "sms.simulator",
-            MenuEntry(_("Điện thoại giả lập"), "sms:inbox", frozenset({Role.ADMINISTRATOR}), order=920),
+            MenuEntry(_("Điện thoại giả lập"), "sms:inbox", frozenset({Role.ADMINISTRATOR}), order=96),
         )
         retention.add(
             "sms.simulated",

@@ -16,14 +16,14 @@ from khien.rooms.broadcasts.models import SENDERS, Broadcast
 def announce() -> None:
     """Fill the registries; called once by the app."""
     assert events.BROADCAST_SETTLED
-    menu.add("broadcasts.index", MenuEntry(_("Tin nhắn"), "broadcasts:index", Broadcast.scope_roles, 600))
+    menu.add("broadcasts.index", MenuEntry(_("Tin nhắn"), "broadcasts:index", Broadcast.scope_roles, 60))
     menu.add(
         "broadcasts.templates",
         MenuEntry(
             _("Mẫu tin"),
             "broadcasts:templates",
             frozenset({Role.COMMUNICATION_OFFICER, Role.ADMINISTRATOR}),
-            610,
+            61,
         ),
     )
     person_panels.add(

@@ -19,9 +19,9 @@ class BroadcastFilter(forms.Form):
         choices=[("", _("Tất cả")), ("open", _("Đang gửi")), ("settled", _("Xong"))],
     )
 
-    def __init__(self, *args: Any, purposes: list[str], **more: Any) -> None:
+    def __init__(self, *args: Any, purposes: dict[str, str], **more: Any) -> None:
         super().__init__(*args, **more)
-        choices = [("", _("Tất cả")), *((p, p) for p in purposes)]
+        choices = [("", _("Tất cả")), *purposes.items()]
         self.fields["purpose"] = forms.ChoiceField(label=_("Mục đích"), required=False, choices=choices)
 
 

@@ -21,13 +21,16 @@ from khien.rooms.broadcasts.models import Broadcast, MessageTemplate, Recipient
 app_name = "broadcasts"
 READERS = tuple(Broadcast.scope_roles)
 WRITERS = (Role.COMMUNICATION_OFFICER, Role.ADMINISTRATOR)
+FAILED = (Recipient.State.REJECTED, Recipient.State.UNDELIVERED, Recipient.State.SUPPRESSED)
 PAGE = 50
 
 
 @staff_page(*READERS)
 def index(request: Request) -> HttpResponse:
     """Broadcasts, latest first."""
-    form = BroadcastFilter(request.GET, purposes=reads.purposes(request.actor))
+    labels = reads.purpose_labels()
+    purposes = {purpose: labels.get(purpose, purpose) for purpose in reads.purposes(request.actor)}
+    form = BroadcastFilter(request.GET, purposes=purposes)
     given = form.cleaned_data if form.is_valid() else {}
     rows = reads.broadcasts(
         request.actor,
@@ -40,7 +43,16 @@ def index(request: Request) -> HttpResponse:
     context = {
         "form": form,
         "page": page,
-        "rows": [(row, counts[row.pk], sum(counts[row.pk].values())) for row in page.object_list],
+        "rows": [
+            {
+                "broadcast": row,
+                "purpose": purposes.get(row.purpose, row.purpose),
+                "counts": counts[row.pk],
+                "total": sum(counts[row.pk].values()),
+                "failed": sum(counts[row.pk].get(state, 0) for state in FAILED),
+            }
+            for row in page.object_list
+        ],
     }
     return render(request, "broadcasts/index.html", context)
 
@@ -66,6 +78,7 @@ def broadcast(request: Request, pk: int) -> HttpResponse:
     unknown = next(c.count for c in counts if c.state == Recipient.State.UNKNOWN)
     context = {
         "broadcast": found,
+        "purpose": reads.purpose_labels().get(found.purpose, found.purpose),
         "form": form,
         "page": page,
         "rows": shown,

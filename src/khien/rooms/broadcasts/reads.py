@@ -41,6 +41,11 @@ def purposes(actor: Actor) -> list[str]:
     return sorted(set(Broadcast.objects.seen_by(actor).values_list("purpose", flat=True)))
 
 
+def purpose_labels() -> dict[str, str]:
+    """What to call the purposes that are codes of templates."""
+    return dict(MessageTemplate.objects.values_list("code", "purpose"))
+
+
 def counts(broadcast_ids: Iterable[int]) -> dict[int, dict[str, int]]:
     """Rows by state for each broadcast (which the caller has narrowed)."""
     found: dict[int, dict[str, int]] = {pk: {} for pk in broadcast_ids}

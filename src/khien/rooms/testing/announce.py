@@ -19,16 +19,14 @@ from khien.rooms.testing.verbs.specimens import COLLECTORS
 def announce() -> None:
     """Fill the registries; called once by the app."""
     assert events.RESULT_RECORDED
-    menu.add("testing.sampling", MenuEntry(_("Lấy mẫu"), "testing:sampling", frozenset(COLLECTORS), 300))
-    menu.add("testing.requests", MenuEntry(_("Cần lấy mẫu"), "testing:requests", frozenset(ASKERS), 310))
+    menu.add("testing.sampling", MenuEntry(_("Lấy mẫu"), "testing:sampling", frozenset(COLLECTORS), 30))
+    menu.add("testing.requests", MenuEntry(_("Cần lấy mẫu"), "testing:requests", frozenset(ASKERS), 31))
     menu.add(
         "testing.laboratory",
-        MenuEntry(_("Phòng xét nghiệm"), "testing:laboratory", frozenset({Role.LABORATORY}), 320),
+        MenuEntry(_("Phòng xét nghiệm"), "testing:laboratory", frozenset({Role.LABORATORY}), 32),
     )
-    menu.add("testing.specimens", MenuEntry(_("Mẫu xét nghiệm"), "testing:specimens", WORKERS, 330))
-    resident_menu.add(
-        "testing.my", MenuEntry(_("Kết quả xét nghiệm của tôi"), "testing:my", frozenset(), 200)
-    )
+    menu.add("testing.specimens", MenuEntry(_("Mẫu xét nghiệm"), "testing:specimens", WORKERS, 33))
+    resident_menu.add("testing.my", MenuEntry(_("Kết quả xét nghiệm của tôi"), "testing:my", frozenset(), 20))
     person_panels.add("testing.tests", PersonPanel(_("Xét nghiệm"), "testing/panel.html", _panel, 30))
     search_entries.add("testing.specimens", SearchEntry(_("Ống mẫu"), _find, 40))
     retention.add(
