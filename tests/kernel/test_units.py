@@ -6,6 +6,7 @@ from collections import Counter
 from datetime import date
 
 import pytest
+from django.db import connection
 
 from khien.kernel.errors import NotFound
 from khien.kernel.staff import system_actor
@@ -22,9 +23,8 @@ def _country(django_db_setup: None, django_db_blocker: object) -> object:
     with django_db_blocker.unblock():  # type: ignore[attr-defined]
         verbs.load_country(system_actor("test"))
         yield
-        UnitSuccession.objects.all().delete()
-        AdminUnit.objects.update(parent=None)
-        AdminUnit.objects.all().delete()
+        with connection.cursor() as cursor:
+            cursor.execute("TRUNCATE units_adminunit CASCADE")
 
 
 @pytest.mark.django_db

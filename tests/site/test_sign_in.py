@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
 PASSWORD = "mat-khau-thu-nghiem"
 
 
-@pytest.fixture()
+@pytest.fixture
 def account() -> Account:
     return make_account(Role.TRACER, make_unit(), username="lan", password=PASSWORD)
 

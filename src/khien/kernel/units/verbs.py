@@ -9,9 +9,11 @@ from datetime import date
 from importlib.resources import files
 from typing import Any
 
-from django.db import connection
+from psycopg.types.json import Jsonb
+from psycopg.types.range import Range
 
 from khien.kernel.acts import record, unchanged, verb
+from khien.kernel.bulk import copy_rows, reserve_ids
 from khien.kernel.language import fold, sort_key
 from khien.kernel.staff import Actor, Role
 from khien.kernel.units.models import AdminUnit, Tier, UnitSuccession
@@ -86,7 +88,8 @@ def load_country(actor: Actor) -> LoadReport:
         )
         for r in _rows("vn-communes-2025-07.csv")
     }
-    AdminUnit.objects.bulk_create(loader.units, batch_size=2000)
+    columns = [str(field.column) for field in AdminUnit._meta.concrete_fields]
+    copy_rows(AdminUnit, columns, ([_copied(unit, column) for column in columns] for unit in loader.units))
     report.units = len(loader.units)
 
     links: dict[tuple[int, int], UnitSuccession] = {}
@@ -119,7 +122,11 @@ def load_country(actor: Actor) -> LoadReport:
             r["old_commune_code"],
             r["new_commune_code"],
         )
-    UnitSuccession.objects.bulk_create(links.values(), batch_size=4000)
+    copy_rows(
+        UnitSuccession,
+        ("predecessor_id", "successor_id", "share", "on", "source"),
+        ((before, after, link.share, link.on, link.source) for (before, after), link in links.items()),
+    )
     report.successions = len(links)
     record(
         actor,
@@ -137,13 +144,7 @@ class _Loader:
 
     def __init__(self) -> None:
         self.units: list[AdminUnit] = []
-        with connection.cursor() as cursor:
-            # One reservation for all: the sequence jumps over the block.
-            cursor.execute(
-                "SELECT setval(pg_get_serial_sequence('units_adminunit', 'id'),"
-                " nextval(pg_get_serial_sequence('units_adminunit', 'id')) + 20000)"
-            )
-            self._next = int(cursor.fetchone()[0]) - 20000
+        self._next = reserve_ids(AdminUnit, 20_000).start
 
     def add(
         self,
@@ -179,6 +180,13 @@ class _Loader:
         )
         self.units.append(unit)
         return unit
+
+
+def _copied(unit: AdminUnit, column: str) -> Any:
+    value = getattr(unit, column)
+    if column == "during":
+        return Range(*value)
+    return Jsonb(value) if column == "boundary" and value is not None else value
 
 
 def _rows(name: str) -> list[dict[str, str]]:
