@@ -154,7 +154,7 @@ def exposed(province: Province, history: History, presence: Presence, cases: Seq
 
     key = case[fresh] * len(province) + met.person[fresh]
     pairs, slot = np.unique(key, return_inverse=True)
-    score = np.bincount(slot, weights=hazard[fresh], minlength=len(pairs))
+    score = np.bincount(slot, weights=hazard[fresh], minlength=len(pairs)).astype(np.float64)
     by_pair = [np.bincount(slot, weights=flags[fresh], minlength=len(pairs)) > 0 for flags in (legal, wide)]
 
     truth = history.infections.filter(history.infections["infector"].is_valid())
@@ -277,7 +277,9 @@ def plot(results: dict[float, tuple[Exposed, Ints]], path: Path) -> None:
         ):
             point = listed(rows, reading)
             axis.plot(point.recall, point.precision, marker, color="#c0392b", label=label)
-        axis.set(title=f"coverage {coverage:.0%}", xlabel="recall", xlim=(0, None), yscale="log")
+        axis.set(title=f"coverage {coverage:.0%}", xlabel="recall", xlim=(0, None))
+        if rows.infected.any():
+            axis.set_yscale("log")
         axis.grid(alpha=0.3)
     np.atleast_1d(axes)[0].set_ylabel("precision")
     np.atleast_1d(axes)[0].legend(fontsize=8)

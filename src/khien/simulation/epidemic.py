@@ -137,7 +137,16 @@ class Epidemic:
             hits["person"], hits["infector"], hits["at"], hits["room"], hits["minutes"], day, "i"
         )
 
-    def _hits(self, day, stays, source_rows, rows, low, number, rng):  # type: ignore[no-untyped-def]
+    def _hits(
+        self,
+        day: int,
+        stays: Stays,
+        source_rows: np.ndarray,
+        rows: np.ndarray,
+        low: np.ndarray,
+        number: np.ndarray,
+        rng: np.random.Generator,
+    ) -> np.ndarray:
         state, midnight = self.state, day * DAY_S
         source = np.repeat(source_rows, number)
         target = rows[np.repeat(low - np.cumsum(number) + number, number) + np.arange(number.sum())]
@@ -178,7 +187,16 @@ class Epidemic:
         result["minutes"] = (finish - begin)[hit] / 60
         return result
 
-    def _infect(self, person, infector, at, room, minutes, day, kind):  # type: ignore[no-untyped-def]
+    def _infect(
+        self,
+        person: np.ndarray,
+        infector: np.ndarray,
+        at: np.ndarray,
+        room: np.ndarray,
+        minutes: np.ndarray | float,
+        day: int,
+        kind: str,
+    ) -> np.ndarray:
         """Draw the course of new infections and plan their tests."""
         state, parameters = self.state, self.parameters
         rng = stream(self.seed, f"course-{kind}", day)

@@ -62,7 +62,7 @@ class Commune:
 def communes() -> tuple[Commune, ...]:
     """The 109 communes of Hà Nam as of 2023, in the order of their codes."""
     path = resources.files("khien").joinpath("data", "admin-units", "ha-nam-communes-2023.csv")
-    with path.open(encoding="utf-8", newline="") as lines:
+    with path.open(encoding="utf-8") as lines:
         return tuple(
             Commune(
                 row["commune_code"],

@@ -113,10 +113,13 @@ def make_places(people: People, seed: int) -> tuple[Places, Belonging]:
     district_of = np.array([list(by_district).index(commune.district) for commune in all_communes])
 
     _schools(places, people, role, schedule, room, rng)
-    _factories(places, people, role, schedule, crew, room, rng)
+    _factories(places, role, room, rng)
     _offices(places, people, role, room, centre, district_of, rng)
     station, wards = _health(places, people, role, room, centre, district_of, rng)
-    favourites = _errand_places(places, people, role, room, population, centre, district_of, rng)
+    served = _errand_sites(places, population, centre, district_of)
+    favourites = _favourites(people, served, centre, district_of, rng)
+    vendors = np.flatnonzero(role == VENDOR)
+    room[vendors] = favourites["market"][vendors, 0]
     favourites["health"] = np.repeat(station[people.commune][:, None], 2, axis=1)
     trip_out, trip_back = _buses(places, people, role, schedule, room, rng)
     places.close()
@@ -156,7 +159,14 @@ def _groups(members: np.ndarray, size: int) -> list[np.ndarray]:
     return np.array_split(members, max(1, round(len(members) / size)))
 
 
-def _schools(places, people, role, schedule, room, rng) -> None:  # type: ignore[no-untyped-def]
+def _schools(
+    places: Places,
+    people: People,
+    role: np.ndarray,
+    schedule: np.ndarray,
+    room: np.ndarray,
+    rng: np.random.Generator,
+) -> None:
     levels = (("Mầm non", 3, 6, 28), ("Tiểu học", 6, 11, 34), ("THCS", 11, 15, 38), ("THPT", 15, 18, 40))
     all_communes = communes()
     for level, low, high, class_size in levels:
@@ -187,7 +197,7 @@ def _schools(places, people, role, schedule, room, rng) -> None:  # type: ignore
                 room[teachers] = rng.choice(rooms, len(teachers))
 
 
-def _factories(places, people, role, schedule, crew, room, rng) -> None:  # type: ignore[no-untyped-def]
+def _factories(places: Places, role: np.ndarray, room: np.ndarray, rng: np.random.Generator) -> None:
     index_of = {commune.name: index for index, commune in enumerate(communes())}
     workers = np.flatnonzero((role == SHIFT_WORKER) | (role == DAY_WORKER))
     park = rng.choice(len(INDUSTRIAL_PARKS), len(workers), p=[0.2, 0.18, 0.14, 0.1, 0.12, 0.14, 0.07, 0.05])
@@ -204,7 +214,15 @@ def _factories(places, people, role, schedule, crew, room, rng) -> None:  # type
                 room[group] = places.add("workshop", f"{label} {line}", commune, factory)
 
 
-def _offices(places, people, role, room, centre, district_of, rng) -> None:  # type: ignore[no-untyped-def]
+def _offices(
+    places: Places,
+    people: People,
+    role: np.ndarray,
+    room: np.ndarray,
+    centre: dict[str, int],
+    district_of: np.ndarray,
+    rng: np.random.Generator,
+) -> None:
     centres = list(centre.values())
     staff = np.flatnonzero((role == OFFICE_WORKER) & (room < 0))
     at_centre = rng.random(len(staff)) < 0.5
@@ -217,7 +235,15 @@ def _offices(places, people, role, room, centre, district_of, rng) -> None:  # t
                 room[members] = places.add("office_room", f"Phòng {number}", int(commune), office)
 
 
-def _health(places, people, role, room, centre, district_of, rng) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[no-untyped-def]
+def _health(
+    places: Places,
+    people: People,
+    role: np.ndarray,
+    room: np.ndarray,
+    centre: dict[str, int],
+    district_of: np.ndarray,
+    rng: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray]:
     station = np.array(
         [
             places.add("health_station", f"Trạm Y tế {commune.type.lower()} {commune.name}", index)
@@ -240,89 +266,99 @@ def _health(places, people, role, room, centre, district_of, rng) -> tuple[np.nd
     return station, np.array(wards, np.int32)
 
 
-def _errand_places(places, people, role, room, population, centre, district_of, rng):  # type: ignore[no-untyped-def]
+Served = dict[str, list[list[int]]]
+"""Sort of errand to, by commune, the rooms that serve it."""
+
+
+def _errand_sites(
+    places: Places, population: np.ndarray, centre: dict[str, int], district_of: np.ndarray
+) -> Served:
+    """Markets, shops, cafés, pagodas … as many as the people of a commune need."""
     all_communes = communes()
-    count = len(people)
-    served: dict[str, list[list[int]]] = {
-        name: [[] for _ in all_communes] for name in (*ERRANDS, "culture_house")
-    }
+    served: Served = {name: [[] for _ in all_communes] for name in (*ERRANDS, "culture_house")}
     families = ("Hương", "Bình", "Thảo", "Tâm", "An", "Lan", "Hùng", "Mai", "Phúc", "Nga", "Sơn", "Yến")
-    labels = {"shop": "Tạp hóa", "cafe": "Cà phê", "restaurant": "Quán phở"}
-    per_head = {"shop": 350, "cafe": 600, "restaurant": 700}
+    labels = {"shop": ("Tạp hóa", 350), "cafe": ("Cà phê", 600), "restaurant": ("Quán phở", 700)}
+    halls = {"pagoda": ("Chùa", 1_800), "church": ("Nhà thờ", 2_000), "culture_house": ("Nhà văn hóa", 700)}
     # One favourite in five lies in the district's centre, which needs places for these people too.
     catchment = population * 0.8
-    for district, commune in centre.items():
-        of_district = np.array([other.district == district for other in all_communes])
-        catchment[commune] += 0.2 * population[of_district].sum()
+    for number, heart in enumerate(centre.values()):
+        catchment[heart] += 0.2 * population[district_of == number].sum()
     for index, commune in enumerate(all_communes):
         market = places.add("market", f"Chợ {commune.name}", index)
         for row in range(max(1, round(catchment[index] / 500))):
             served["market"][index].append(places.add("market_row", f"Dãy {row + 1}", index, market))
-        for kind, label in labels.items():
-            for serial in range(max(1, round(catchment[index] / per_head[kind]))):
-                name = (
-                    f"{label} {families[(serial * 5 + index) % len(families)]} {serial + 1}, {commune.name}"
-                )
+        for kind, (label, heads) in labels.items():
+            for serial in range(max(1, round(catchment[index] / heads))):
+                owner = families[(serial * 5 + index) % len(families)]
+                name = f"{label} {owner} {serial + 1}, {commune.name}"
                 served[kind][index].append(places.add(kind, name, index))
-        for kind, label, heads in (
-            ("pagoda", "Chùa", 1_800),
-            ("church", "Nhà thờ", 2_000),
-            ("culture_house", "Nhà văn hóa", 700),
-        ):
+        for kind, (label, heads) in halls.items():
             if kind == "church" and index % 4:
                 continue
             for serial in range(max(1, round(catchment[index] / heads))):
-                number = f" {serial + 1}" if serial else ""
-                served[kind][index].append(places.add(kind, f"{label} {commune.name}{number}", index))
-    for district, commune in centre.items():
-        short = all_communes[commune].short_district
-        heads = sum(
-            population[index] for index, other in enumerate(all_communes) if other.district == district
-        )
+                suffix = f" {serial + 1}" if serial else ""
+                served[kind][index].append(places.add(kind, f"{label} {commune.name}{suffix}", index))
+    for number, heart in enumerate(centre.values()):
+        people_there = population[district_of == number].sum()
         shops = [
-            places.add("supermarket", f"Siêu thị {short} {number + 1}", commune)
-            for number in range(max(2, round(heads / 9_000)))
+            places.add("supermarket", f"Siêu thị {all_communes[heart].short_district} {serial + 1}", heart)
+            for serial in range(max(2, round(people_there / 9_000)))
         ]
-        for index, other in enumerate(all_communes):
-            if other.district == district:
-                served["supermarket"][index] = shops
+        for index in np.flatnonzero(district_of == number).tolist():
+            served["supermarket"][index] = shops
+    return served
+
+
+def _flat(lists: list[list[int]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Lists of uneven length as (all values, where each list begins, its length)."""
+    lengths = np.array([len(ids) for ids in lists])
+    values = np.array([place for ids in lists for place in ids])
+    return values, np.concatenate([[0], np.cumsum(lengths)[:-1]]), lengths
+
+
+def _favourites(
+    people: People,
+    served: Served,
+    centre: dict[str, int],
+    district_of: np.ndarray,
+    rng: np.random.Generator,
+) -> dict[str, np.ndarray]:
+    """Two rooms per person for each errand, -1 where a commune has none."""
+    count = len(people)
+    centres = np.array(list(centre.values()))[district_of]
     favourites: dict[str, np.ndarray] = {}
     for errand in ("market", "shop", "cafe", "restaurant", "supermarket", "pagoda", "church"):
         table = np.full((count, 2), -1, np.int32)
-        # Lists of uneven length as one flat array with offsets.
-        lengths = np.array([len(ids) for ids in served[errand]])
-        flat = np.array([place for ids in served[errand] for place in ids])
-        offsets = np.concatenate([[0], np.cumsum(lengths)[:-1]])
-        centres = np.array(list(centre.values()))[district_of]
+        values, begins, lengths = _flat(served[errand])
         for column in range(2):
             commune = np.where(rng.random(count) < 0.2, centres[people.commune], people.commune)
             has = lengths[commune] > 0
             pick = (rng.random(count) * lengths[commune]).astype(np.int64)
-            table[has, column] = flat[(offsets[commune] + pick)[has]]
+            table[has, column] = values[(begins[commune] + pick)[has]]
         favourites[errand] = table
     # Friends: two other homes of the same commune (homes are ordered by commune).
     homes = len(people.household_commune)
-    first = np.searchsorted(people.household_commune, np.arange(len(all_communes)))
-    number = np.bincount(people.household_commune, minlength=len(all_communes))
-    near = first[people.commune][:, None] + (rng.random((count, 2)) * number[people.commune][:, None]).astype(
-        int
-    )
-    near = np.minimum(near, homes - 1).astype(np.int32)
+    begin = np.searchsorted(people.household_commune, np.arange(len(communes())))
+    homes_there = np.bincount(people.household_commune, minlength=len(communes()))
+    step = rng.random((count, 2)) * homes_there[people.commune][:, None]
+    near = np.minimum(begin[people.commune][:, None] + step.astype(np.int64), homes - 1).astype(np.int32)
     # The culture house of a feast is that of one's hamlet: the same for a household.
-    lengths = np.array([len(ids) for ids in served["culture_house"]])
-    flat = np.array([place for ids in served["culture_house"] for place in ids])
-    offsets = np.concatenate([[0], np.cumsum(lengths)[:-1]])
-    house = flat[
-        offsets[people.household_commune] + people.household_hamlet % lengths[people.household_commune]
-    ]
+    values, begins, lengths = _flat(served["culture_house"])
+    commune = people.household_commune
+    house = values[begins[commune] + people.household_hamlet % lengths[commune]]
     favourites["feast"] = np.repeat(house[people.household][:, None], 2, axis=1).astype(np.int32)
     favourites["visit"] = np.where(near == people.household[:, None], -1, near)
-    vendors = np.flatnonzero(role == VENDOR)
-    room[vendors] = favourites["market"][vendors, 0]
     return favourites
 
 
-def _buses(places, people, role, schedule, room, rng) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[no-untyped-def]
+def _buses(
+    places: Places,
+    people: People,
+    role: np.ndarray,
+    schedule: np.ndarray,
+    room: np.ndarray,
+    rng: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray]:
     """Riders of one schedule and district share vehicles of about 28, out and back."""
     count = len(people)
     out, back = np.full(count, -1, np.int32), np.full(count, -1, np.int32)

@@ -137,7 +137,8 @@ def epoch(start: date) -> int:
     return int(datetime(start.year, start.month, start.day, tzinfo=VIETNAM).astimezone(UTC).timestamp())
 
 
-def _times(seconds: np.ndarray, base: int, known: np.ndarray | None = None) -> pa.Array:
+def times(seconds: np.ndarray, base: int, known: np.ndarray | None = None) -> pa.Array:
+    """Seconds after `base` (epoch seconds) as timestamps; null where not `known`."""
     values = (seconds.astype(np.int64) + base) * 1000
     if known is not None:
         values = np.where(known, values, 0)
@@ -259,8 +260,8 @@ def true_presence_table(stays: Stays, places: Places, base: int, day: int) -> pa
     columns = [
         pa.array(stays.person),
         *_place_columns(places, stays.room),
-        _times(stays.enter, midnight),
-        _times(stays.leave, midnight),
+        times(stays.enter, midnight),
+        times(stays.leave, midnight),
     ]
     return pa.Table.from_arrays(columns, schema=SCHEMAS["true_presence"])
 
@@ -272,8 +273,8 @@ def scans_table(scans: np.ndarray, places: Places, base: int) -> pa.Table:
         pa.array(scans["person"]),
         *_place_columns(places, scans["room"]),
         _words(["in", "out"], scans["direction"]),
-        _times(scans["at"], base),
-        _times(scans["received_at"], base),
+        times(scans["at"], base),
+        times(scans["received_at"], base),
         _words(CHANNELS, scans["channel"]),
     ]
     return pa.Table.from_arrays(columns, schema=SCHEMAS["scans"])
@@ -295,8 +296,8 @@ def presence_table(presence: np.ndarray, places: Places, base: int) -> pa.Table:
     columns = [
         pa.array(presence["person"]),
         *_place_columns(places, presence["room"]),
-        _times(presence["enter"], base),
-        _times(presence["leave"], base),
+        times(presence["enter"], base),
+        times(presence["leave"], base),
         pa.array(presence["entry_inferred"]),
         pa.array(presence["exit_inferred"]),
     ]
@@ -311,8 +312,8 @@ def tests_table(tests: np.ndarray, people: People, station: np.ndarray, base: in
         pa.array(tests["person"]),
         barcode,
         pa.array(station[people.commune[tests["person"]]].astype(np.int32)),
-        _times(tests["sampled_at"], base),
-        _times(tests["result_at"], base),
+        times(tests["sampled_at"], base),
+        times(tests["result_at"], base),
         _words(["negative", "positive"], tests["positive"].astype(int)),
         _some(tests["ct"], tests["positive"]),
         _words(REASONS, tests["reason"]),
@@ -329,7 +330,7 @@ def reports_table(reports: np.ndarray, base: int) -> pa.Table:
     ]
     columns = [
         pa.array(reports["person"]),
-        _times(reports["at"], base),
+        times(reports["at"], base),
         pa.array(symptoms, pa.list_(pa.string())),
         pa.array(reports["temperature"]),
     ]

@@ -17,7 +17,7 @@ from khien.simulation.parameters import HOUR_S, Parameters
 from khien.simulation.people import make_people
 from khien.simulation.places import make_places
 from khien.simulation.randomness import stream
-from khien.simulation.scanning import derive_presence, make_habits, make_scans
+from khien.simulation.scanning import Habits, derive_presence, make_habits, make_scans
 
 _KEPT_DAYS = 5
 
@@ -83,7 +83,7 @@ class Province:
         return len(self.residents)
 
     @cached_property
-    def habits(self):  # type: ignore[no-untyped-def]
+    def habits(self) -> Habits:
         """Posters, scanning habits and clocks."""
         nobody = np.zeros(len(self), bool)
         nowhere = np.full(len(self), -1)
@@ -214,14 +214,14 @@ class World:
         columns = [
             pa.array(person),
             pa.array(rows["infector"], mask=rows["infector"] < 0),
-            tables._times(rows["at"], self.base),
+            tables.times(rows["at"], self.base),
             pa.array(places.top[room], mask=~local),
             pa.array(room, mask=~local | (places.parent[room] < 0)),
             pa.array(rows["minutes"]),
-            tables._times(state.infectious_from[person], self.base),
-            tables._times(state.infectious_to[person], self.base),
-            tables._times(onset, self.base, onset != NEVER),
-            tables._times(confirmed, self.base, confirmed != NEVER),
+            tables.times(state.infectious_from[person], self.base),
+            tables.times(state.infectious_to[person], self.base),
+            tables.times(onset, self.base, onset != NEVER),
+            tables.times(confirmed, self.base, confirmed != NEVER),
         ]
         return pa.Table.from_arrays(columns, schema=tables.SCHEMAS["truth/infections"])
 
