@@ -21,7 +21,7 @@ from khien.rooms.quarantine import verbs as quarantine
 from khien.rooms.quarantine.jobs import keep_the_day
 from khien.rooms.quarantine.models import Alarm, FollowUp, Order
 from khien.rooms.testing import verbs as testing
-from khien.rooms.testing.models import SamplingRequest
+from khien.rooms.testing.models import SamplingRequest, Specimen
 from khien.rooms.tracing import verbs as tracing
 from khien.rooms.tracing.models import CaseStep, ContactList, HeldResult, TracedContact
 from tests.response.conftest import Outbreak, at, faults, inbox
@@ -197,6 +197,24 @@ def test_a_negative_result_starts_nothing(outbreak: Outbreak) -> None:
     outbreak.work(at(10, 11))
     assert not ContactList.objects.exists()
     assert not Order.objects.exists()
+
+
+def test_a_corrected_result_takes_the_unsigned_draft_away(outbreak: Outbreak) -> None:
+    outbreak.positive()
+    outbreak.work(at(10, 11, 1))
+    draft = Order.objects.get(person=outbreak.sick)
+    with frozen_at(at(10, 12)):
+        testing.correct_result(
+            outbreak.laboratory,
+            specimen=Specimen.objects.get(),
+            value="negative",
+            reason="nhầm ống khi đọc máy",
+        )
+    outbreak.work(at(10, 12, 1))
+    assert faults() == []
+    draft.refresh_from_db()
+    assert draft.state == "cancelled"
+    assert inbox("+84912000001") == [], "nobody was told of a draft, so nobody is told of its end"
 
 
 def test_a_result_of_a_closed_case_waits_for_somebody(outbreak: Outbreak) -> None:

@@ -76,6 +76,20 @@ def draft_the_isolation(event: EventFact) -> None:
     )
 
 
+@on("result_corrected")
+def discard_the_draft_of_a_mistake(event: EventFact) -> None:
+    """A positive that was corrected away leaves no draft to be signed; what is in force an officer decides."""
+    told = event.payload
+    if told["was"] != "positive" or told["value"] == "positive":
+        return
+    case = Case.objects.filter(result_id__in=[told["previous"], told["result"]]).first()
+    draft = orders.draft_of_case(case.pk) if case is not None else None
+    if draft is not None:
+        quarantine.cancel_order(
+            ACTOR, order_id=draft, reason="Kết quả xét nghiệm đã được đính chính, không còn dương tính."
+        )
+
+
 # A tracer approves the list -----------------------------------------------------------------------
 
 

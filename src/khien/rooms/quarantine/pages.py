@@ -139,7 +139,8 @@ def _order_page(
             "timeline": reads.timeline(order),
             "phone": reads.phones([order.person_id]).get(order.person_id, ""),
             "alarms": [
-                (a, forms.AlarmForm(auto_id=f"alarm{a.pk}_%s")) for a in order.alarms.filter(handled_at=None)
+                (a, made.get(f"alarm{a.pk}") or forms.AlarmForm(auto_id=f"alarm{a.pk}_%s"))
+                for a in order.alarms.filter(handled_at=None)
             ],
             "forms": made,
             "open": next(iter(bound), "") if bound else "",
@@ -287,7 +288,7 @@ def alarm(request: Request, alarm_id: int) -> HttpResponse:
     return _act(
         request,
         row.order_id,
-        "alarm",
+        f"alarm{alarm_id}",
         forms.AlarmForm(request.POST, auto_id=f"alarm{alarm_id}_%s"),
         lambda data: verbs.handle_alarm(
             request.actor, alarm_id=alarm_id, outcome=data["outcome"], note=data["note"]

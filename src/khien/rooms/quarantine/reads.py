@@ -113,6 +113,15 @@ def orders_of_case(case_id: int) -> QuerySet[Order]:
     ).exclude(state=Order.State.CANCELLED)
 
 
+def draft_of_case(case_id: int) -> int | None:
+    """The isolation order of a case that waits for a signature. A fact for the protocol."""
+    return (
+        Order.objects.filter(case_id=case_id, degree=0, state=Order.State.PROPOSED)
+        .values_list("pk", flat=True)
+        .first()
+    )
+
+
 def unheard(case_id: int) -> int:
     """How many people in force because of a case have not answered once."""
     heard = FollowUp.objects.filter(order=OuterRef("pk"), state=FollowUp.State.DONE)

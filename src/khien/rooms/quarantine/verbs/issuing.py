@@ -179,7 +179,9 @@ def propose_isolation(
     if ground is not None and ground.degree == 0:
         unchanged()
         return ground.order
-    unit = person.unit or AdminUnit.objects.filter(pk=fallback_unit_id).first()
+    unit = person.unit or (
+        AdminUnit.objects.filter(pk=fallback_unit_id).first() if fallback_unit_id else None
+    )
     if unit is None:
         raise Invalid(
             _("Chưa biết người này ở xã nào."), field="unit", way_out=_("Ghi nơi ở của người này trước.")
