@@ -36,8 +36,7 @@ def server():
 def table(dsn: str, rows: int = 3) -> None:
     with psycopg.connect(dsn) as connection:
         connection.execute(
-            "CREATE TABLE people AS SELECT n, 'Đặng Thị Hường' AS name FROM generate_series(1, %s) n"
-            % int(rows)
+            f"CREATE TABLE people AS SELECT n, 'Đặng Thị Hường' AS name FROM generate_series(1, {rows}) n"
         )
 
 
