@@ -256,13 +256,13 @@ def run_installation(
     *,
     migrate: bool = True,
     extra: Sequence[Part] = (),
-    before: Callable[[], None] | None = None,
+    before: list[str] | None = None,
     welcome: Callable[[], str] | None = None,
 ) -> None:
     """Start what `names` lists and keep it running until SIGINT or SIGTERM.
 
-    `before` runs once the database is up to date, before the parts start; `welcome` gives the text that is
-    printed when the web server answers.
+    `before` is a command that runs once the database is up to date, before the parts start; `welcome` gives
+    the text that is printed when the web server answers.
     """
     data = environment.data_folder()
     # The children must find the same places, whoever they are.
@@ -289,11 +289,15 @@ def run_installation(
             logger.info("part=postgres pid=%s %s", server.pid, verb)
         try:
             if migrate and not (server is not None and _up_to_date(server)):
-                _step(["migrate"], stop)
+                _step(
+                    [sys.executable, "-m", "khien.site.cli", "migrate"],
+                    "bringing the database up to date",
+                    stop,
+                )
                 if server is not None and not stop.is_set():
                     _version_file(server).write_text(_version())
             if before is not None and not stop.is_set():
-                before()
+                _step(before, "loading the demo data", stop)
         except BaseException:
             if server is not None:
                 server.stop()
@@ -326,19 +330,21 @@ def _version() -> str:
     return digest.hexdigest()
 
 
-def _step(arguments: list[str], stop: threading.Event) -> None:
+def _step(command: list[str], meaning: str, stop: threading.Event) -> None:
     """A command of ours as a child, ended when we are asked to stop; its failure is ours."""
-    command = [sys.executable, "-m", "khien.site.cli", *arguments]
     with subprocess.Popen(  # noqa: S603
         command, start_new_session=True, preexec_fn=die_with_parent(signal.SIGTERM)
     ) as child:
         while child.poll() is None:
             if stop.wait(0.05):
                 child.terminate()
-                child.wait(10)
+                try:
+                    child.wait(STOP_SECONDS)
+                except subprocess.TimeoutExpired:
+                    os.killpg(child.pid, signal.SIGKILL)
                 return
     if child.returncode != 0:
-        raise click.ClickException(f"khien {' '.join(arguments)} failed (status {child.returncode})")
+        raise click.ClickException(f"{meaning} failed (status {child.returncode})")
 
 
 def _url() -> str:
@@ -369,16 +375,13 @@ def demo(full: bool, speed: float) -> None:
         )
     os.environ["KHIEN_DEMO"] = "1"
     extra: list[Part] = []
-    before: Callable[[], None] | None = None
+    before: list[str] | None = None
     welcome: Callable[[], str] | None = None
     if find_spec(DEMO) is not None:
         call = "from khien.site.supervisor import demo_step; demo_step"
         extra = [Part("demo", [sys.executable, "-c", f"{call}('live', {speed!r})"])]
 
-        def before() -> None:
-            load = [sys.executable, "-c", f"{call}('load', {full!r})"]
-            if subprocess.run(load, check=False).returncode != 0:  # noqa: S603
-                raise click.ClickException("the demo data could not be loaded")
+        before = [sys.executable, "-c", f"{call}('load', {full!r})"]
 
         def welcome() -> str:
             return str(import_module(DEMO).welcome(_url()))
