@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 import numpy as np
 import pytest
@@ -145,11 +145,13 @@ def test_people_see_presence_only_through_scope() -> None:
             reads.at_place(actor, place.pk, *span)
 
 
-def test_taking_back_a_stay() -> None:
-    verbs.store(one(), source="scan")
-    assert verbs.remove([(clock.today(), "a")], source="interview") == 0
-    assert verbs.remove([(clock.today(), "a")], source="scan") == 1
-    assert not PresenceRecord.objects.exists()
+def test_what_was_derived_anew_replaces_what_was_there_and_nothing_else() -> None:
+    verbs.store(columns([1, 1, 2], [5, 6, 5], [NOON, NOON + HOUR, NOON], [None] * 3, list("abc")), source="scan")
+    verbs.store(one(person=1, key="told"), source="interview")
+    today = np.array([(clock.today() - date(1970, 1, 1)).days])
+    assert verbs.replace(one(person=1, place=5, key="a"), source="scan", persons=np.array([1]), days=today) == 2
+    assert sorted(PresenceRecord.objects.values_list("source_key", flat=True)) == ["a", "c", "told"]
+    assert verbs.replace(one(person=1, place=5, key="a"), source="scan", persons=np.array([1]), days=today) == 0
 
 
 def test_columns_are_exact() -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import numpy as np
 from django.db.models import Q, QuerySet
+from numpy.typing import NDArray
 
 from khien.kernel.errors import NotFound
 from khien.kernel.language import fold
@@ -43,18 +45,29 @@ def listed(actor: Actor, *, text: str = "", kind: str = "", closed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class StayRule:
-    """How long people stay by default at a place (minutes), and whether they only pass."""
+class StayRules:
+    """How people stay at n places, as arrays of length n in order of place id.
 
-    default_stay_min: int
-    is_checkpoint: bool
+    `default_min` is the usual stay in minutes; at a `passing` place people pass and do not stay; `root` is the
+    place that contains this one, or the place itself: a class is part of its school.
+    """
+
+    place: NDArray[np.int64]
+    default_min: NDArray[np.int64]
+    passing: NDArray[np.bool_]
+    root: NDArray[np.int64]
 
 
-def stay_rules(place_ids: Iterable[int]) -> dict[int, StayRule]:
+def stay_rules(place_ids: Iterable[int]) -> StayRules:
     """The stay rule of each place, by its kind."""
-    return {
-        pk: StayRule(minutes, passing)
-        for pk, minutes, passing in Place.objects.filter(pk__in=set(place_ids)).values_list(
-            "pk", "kind__default_stay_min", "kind__is_checkpoint"
-        )
-    }
+    rows = list(
+        Place.objects.filter(pk__in=set(place_ids))
+        .order_by("pk")
+        .values_list("pk", "kind__default_stay_min", "kind__is_checkpoint", "parent_id")
+    )
+    return StayRules(
+        np.array([row[0] for row in rows], np.int64),
+        np.array([row[1] for row in rows], np.int64),
+        np.array([row[2] for row in rows], np.bool_),
+        np.array([row[3] or row[0] for row in rows], np.int64),
+    )

@@ -3,7 +3,6 @@ lines cover the change."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import date
 
 import numpy as np
@@ -70,18 +69,34 @@ def store(stays: Stays, *, source: str) -> int:
     return written
 
 
-def remove(keys: Iterable[tuple[date, str]], *, source: str) -> int:
-    """Take back stays by (day, source_key): what they were derived from says something else now."""
-    pairs = list(keys)
-    if not pairs:
-        return 0
+def replace(stays: Stays, *, source: str, persons: Int, days: Int) -> int:
+    """What this source knows of these people on these days is exactly these stays; returns rows changed.
+
+    `persons` and `days` (numbers since 1970-01-01, Vietnamese days of `enter`) are the pairs that were derived
+    anew: stays of theirs that are not given are taken back, all else is left alone.
+    """
+    changed = store(stays, source=source)
+    if not len(persons):
+        return changed
     with connection.cursor() as cursor:
         cursor.execute(
-            "DELETE FROM presence_record r USING unnest(%s::date[], %s::text[]) AS gone (day, key)"
-            " WHERE r.day = gone.day AND r.source = %s AND r.source_key = gone.key",
-            [[day for day, _key in pairs], [key for _day, key in pairs], source],
+            "DELETE FROM presence_record r"
+            " USING unnest(%(persons)s::bigint[], %(days)s::date[]) AS derived (person, day)"
+            " WHERE r.person_id = derived.person AND r.day = derived.day AND r.source = %(source)s"
+            " AND r.day >= %(first)s AND r.day <= %(last)s"
+            " AND NOT EXISTS (SELECT 1 FROM unnest(%(kept_days)s::date[], %(keys)s::text[]) AS kept (day, key)"
+            "   WHERE kept.day = r.day AND kept.key = r.source_key)",
+            {
+                "persons": persons.tolist(),
+                "days": [to_day(day) for day in days.tolist()],
+                "source": source,
+                "first": to_day(days.min()),
+                "last": to_day(days.max()),
+                "kept_days": [to_day(day) for day in local_days(stays.enter).tolist()],
+                "keys": list(stays.source_key),
+            },
         )
-        return cursor.rowcount
+        return changed + cursor.rowcount
 
 
 def ensure_days(days: Int) -> None:

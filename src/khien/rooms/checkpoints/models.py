@@ -1,0 +1,163 @@
+"""Passes, scans as they came, what was held, and what is to be derived anew.
+
+`ScanId`, `Scan` and `Due` are written by the statement of `verbs/scans.py` and never row by row. Scans are
+partitioned by the day of receipt; the ids lie in a table of their own that outlives them, so that a batch that is
+sent again after the scans were forgotten is still known.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
+
+from khien.kernel.people.models import Person
+from khien.kernel.staff.models import Device
+from khien.kernel.staff.roles import Role
+from khien.kernel.staff.scope import Scoped
+from khien.kernel.units.models import AdminUnit
+
+
+class PassCard(Scoped):
+    """One pass of one person: the pseudonym in its QR code is of this card alone. A new card ends the old one."""
+
+    class Kind(models.TextChoices):
+        PAPER = "paper", _("thẻ giấy")
+        PHONE = "phone", _("điện thoại")
+
+    scope_unit = "person__unit"
+    scope_person = "person"
+    scope_roles = frozenset({Role.COMMUNE_OFFICER, Role.CLERK, Role.TRACER})
+
+    sub = models.CharField(max_length=16, unique=True)
+    person = models.ForeignKey(Person, models.CASCADE, related_name="pass_cards")
+    kind = models.CharField(max_length=5, choices=Kind.choices)
+    issued_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    revoked_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["person", "kind"], condition=Q(revoked_at__isnull=True), name="pass_one_valid_a_kind"
+            ),
+            models.CheckConstraint(condition=Q(expires_at__gt=F("issued_at")), name="pass_expires_after"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} {self.pk}"
+
+
+class Direction(models.TextChoices):
+    IN = "in", _("vào")
+    OUT = "out", _("ra")
+    UNKNOWN = "unknown", _("không rõ")
+
+
+class Method(models.TextChoices):
+    CAMERA = "camera", _("máy ảnh")
+    HID = "hid", _("đầu đọc")
+    MANUAL = "manual", _("nhập tay")
+    PHONE = "phone", _("người dân tự quét")
+    IMPORT = "import", _("nạp")
+
+
+class ScanId(models.Model):
+    """That an event of a sender was taken, and a hash of what it said: the same id never counts twice."""
+
+    pk = models.CompositePrimaryKey("sender", "id")
+    sender = models.CharField(max_length=24, help_text="device:3, account:7, person:12, system:…")
+    id = models.UUIDField(help_text="made by the client")
+    day = models.DateField(help_text="Vietnamese day of receipt")
+    payload_hash = models.CharField(max_length=32)
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["day"], name="scan_id_day")]
+
+    def __str__(self) -> str:
+        return f"{self.sender} {self.id}"
+
+
+class Scan(models.Model):
+    """A scan as it came; never changed, apart from a person found later. Partitioned by day of receipt."""
+
+    pk = models.CompositePrimaryKey("day", "id")
+    day = models.DateField(help_text="Vietnamese day of receipt: the partition key")
+    id = models.BigIntegerField(help_text="from the sequence checkpoints_scan_number")
+    sender = models.CharField(max_length=24)
+    client_id = models.UUIDField()
+    place_id = models.BigIntegerField()
+    person_id = models.BigIntegerField(null=True)
+    subject_kind = models.CharField(max_length=10, help_text="pass, cccd, cmnd, insurance, person")
+    subject = models.CharField(max_length=64, help_text="pseudonym of the pass, or keyed hash of the number")
+    direction = models.CharField(max_length=8, choices=Direction.choices)
+    method = models.CharField(max_length=8, choices=Method.choices)
+    at = models.DateTimeField(help_text="corrected by the clock that the device sent")
+    at_said = models.DateTimeField(help_text="as the device said it")
+    received_at = models.DateTimeField()
+    flags = ArrayField(models.CharField(max_length=20), default=list)
+
+    class Meta:
+        managed = False
+        db_table = "checkpoints_scan"
+
+    def __str__(self) -> str:
+        return f"{self.id}"
+
+
+class Due(models.Model):
+    """The stays of a person around a Vietnamese day are to be derived anew. Rows are only added and taken away, so
+    that no batch ever waits for another."""
+
+    person_id = models.BigIntegerField()
+    day = models.DateField()
+
+    class Meta:
+        db_table = "checkpoints_due"
+
+    def __str__(self) -> str:
+        return f"{self.person_id} {self.day}"
+
+
+class HeldScan(Scoped):
+    """What the batch door could not take, kept sealed with its reason until somebody has looked at it."""
+
+    class Reason(models.TextChoices):
+        MALFORMED = "malformed", _("sự kiện không đúng mẫu")
+        UNKNOWN_CODE = "unknown_code", _("không phải mã nào hệ thống biết")
+        CARD_INCOMPLETE = "card_incomplete", _("mã thẻ bị đọc thiếu")
+        PASS_MALFORMED = "pass_malformed", _("thẻ Khiên đọc không trọn")
+        PASS_FORGED = "pass_forged", _("thẻ không do hệ thống này ký")
+        UNKNOWN_PASS = "unknown_pass", _("thẻ đúng chữ ký nhưng không có trong sổ")
+        UNKNOWN_PLACE = "unknown_place", _("địa điểm không có trong địa bàn của thiết bị")
+        ID_REUSED = "id_reused", _("trùng mã lượt quét nhưng nội dung khác")
+        DEVICE_REVOKED = "device_revoked", _("thiết bị đã bị thu hồi")
+
+    scope_roles = frozenset({Role.COMMUNE_OFFICER, Role.ADMINISTRATOR})
+
+    sender = models.CharField(max_length=24)
+    device = models.ForeignKey(Device, models.PROTECT, null=True, related_name="+")
+    unit = models.ForeignKey(AdminUnit, models.PROTECT, null=True, related_name="+")
+    client_id = models.CharField(max_length=64, blank=True)
+    reason = models.CharField(max_length=20, choices=Reason.choices)
+    shown = models.TextField(help_text="the event with every long number masked")
+    sealed = models.BinaryField(help_text="the event itself, AES-256-GCM")
+    key_id = models.CharField(max_length=16)
+    payload_hash = models.CharField(max_length=32)
+    received_at = models.DateTimeField()
+    settled_at = models.DateTimeField(null=True)
+    settled_by = models.BigIntegerField(null=True, help_text="account")
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["sender", "payload_hash", "reason"], name="held_scan_once"),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["-received_at"], condition=Q(settled_at__isnull=True), name="held_scan_open"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_reason_display()} {self.pk}"

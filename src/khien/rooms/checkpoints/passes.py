@@ -1,0 +1,166 @@
+"""The personal pass: `YT1:` + base45(COSE_Sign1(CWT)), ES256. It identifies and never grants reading.
+
+Claims (RFC 8392): 2 sub, a random pseudonym of 80 bits for this card alone; 6 iat; 4 exp; and of our own
+-70001 type ("paper" or "phone"), -70002 masked name, -70003 birth year. No identity number and nothing derived
+from one. Who the pseudonym is, only the server knows.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from io import BytesIO
+from typing import Any
+
+import base45
+import cbor2
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
+from django.conf import settings
+
+from khien.kernel import keys
+
+PREFIX = "YT1:"
+MAX_LENGTH = 600
+_SIGN1_TAG = 18
+_ALG, _KID, _ES256 = 1, 4, -7
+_SUB, _EXP, _IAT = 2, 4, 6
+_TYPE, _NAME, _YEAR = -70001, -70002, -70003
+
+
+class PassError(ValueError):
+    """A pass that is not ours; `reason` is "malformed", "unknown_key" or "bad_signature"."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What a verified pass says."""
+
+    sub: str
+    issued_at: datetime
+    expires_at: datetime
+    type: str
+    masked_name: str
+    birth_year: int | None
+
+
+def new_sub() -> str:
+    """A pseudonym: 80 random bits as 16 characters of base32."""
+    return base64.b32encode(secrets.token_bytes(10)).decode()
+
+
+def mask_name(full_name: str) -> str:
+    """`Nguyễn Văn An` → `N. V. An`: enough to compare with a face that says its name."""
+    words = full_name.split()
+    return " ".join([*(f"{word[0]}." for word in words[:-1]), *words[-1:]])
+
+
+def sign(claims: Claims) -> str:
+    """The text of the pass, signed with the current pass key."""
+    key = keys.current("pass").es256()
+    protected = cbor2.dumps({_ALG: _ES256, _KID: _kid_of(key.public_key())})
+    payload = cbor2.dumps(
+        {
+            _SUB: claims.sub,
+            _EXP: int(claims.expires_at.timestamp()),
+            _IAT: int(claims.issued_at.timestamp()),
+            _TYPE: claims.type,
+            **({_NAME: claims.masked_name} if claims.masked_name else {}),
+            **({_YEAR: claims.birth_year} if claims.birth_year else {}),
+        }
+    )
+    r, s = decode_dss_signature(key.sign(_signed(protected, payload), ec.ECDSA(hashes.SHA256())))
+    message = cbor2.CBORTag(_SIGN1_TAG, [protected, {}, payload, r.to_bytes(32, "big") + s.to_bytes(32, "big")])
+    return PREFIX + base45.b45encode(cbor2.dumps(message)).decode()
+
+
+def verify(text: str) -> Claims:
+    """The claims of a pass that one of our keys signed, whether or not it has expired. Raises `PassError`."""
+    protected, payload, signature = _open(text)
+    key = _public_keys(str(settings.KHIEN_KEYS), tuple(keys.all_ids("pass"))).get(protected[1])
+    if key is None:
+        raise PassError("unknown_key")
+    dss = encode_dss_signature(int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big"))
+    try:
+        key.verify(dss, _signed(protected[0], payload), ec.ECDSA(hashes.SHA256()))
+    except InvalidSignature as fault:
+        raise PassError("bad_signature") from fault
+    return _claims(_cbor(payload))
+
+
+def _open(text: str) -> tuple[tuple[bytes, bytes], bytes, bytes]:
+    """((protected header, key id), payload, signature) of a COSE_Sign1 of the one shape that we write."""
+    if not text.startswith(PREFIX) or len(text) > MAX_LENGTH:
+        raise PassError("malformed")
+    try:
+        message = _cbor(base45.b45decode(text.removeprefix(PREFIX)))
+    except ValueError as fault:
+        raise PassError("malformed") from fault
+    if not isinstance(message, cbor2.CBORTag) or message.tag != _SIGN1_TAG:
+        raise PassError("malformed")
+    parts = message.value
+    if not isinstance(parts, list | tuple) or len(parts) != 4:
+        raise PassError("malformed")
+    header, unprotected, payload, signature = parts
+    if not (isinstance(header, bytes) and isinstance(payload, bytes) and isinstance(signature, bytes)):
+        raise PassError("malformed")
+    known = _cbor(header)
+    if not isinstance(known, Mapping) or not isinstance(unprotected, Mapping) or len(signature) != 64:
+        raise PassError("malformed")
+    kid = known.get(_KID)
+    if known.get(_ALG) != _ES256 or not isinstance(kid, bytes):
+        raise PassError("malformed")
+    return (header, kid), payload, signature
+
+
+def _claims(found: Any) -> Claims:
+    try:
+        sub, kind = found[_SUB], found[_TYPE]
+        issued = datetime.fromtimestamp(int(found[_IAT]), UTC)
+        expires = datetime.fromtimestamp(int(found[_EXP]), UTC)
+        year = found.get(_YEAR)
+        if not (isinstance(sub, str) and len(sub) == 16 and kind in {"paper", "phone"}):
+            raise PassError("malformed")
+        return Claims(sub, issued, expires, kind, str(found.get(_NAME, "")), None if year is None else int(year))
+    except (KeyError, TypeError, AttributeError, OverflowError, OSError) as fault:
+        raise PassError("malformed") from fault
+
+
+def _cbor(data: bytes) -> Any:
+    """One CBOR item and nothing behind it."""
+    stream = BytesIO(data)
+    try:
+        item = cbor2.CBORDecoder(stream).decode()
+    except (cbor2.CBORDecodeError, RecursionError) as fault:
+        raise PassError("malformed") from fault
+    if stream.tell() != len(data):
+        raise PassError("malformed")
+    return item
+
+
+def _signed(protected: bytes, payload: bytes) -> bytes:
+    """The Sig_structure of RFC 9052, section 4.4."""
+    return cbor2.dumps(["Signature1", protected, b"", payload])
+
+
+def _kid_of(key: ec.EllipticCurvePublicKey) -> bytes:
+    der = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return hashlib.sha256(der).digest()[:4]
+
+
+@lru_cache(maxsize=4)
+def _public_keys(folder: str, ids: tuple[str, ...]) -> dict[bytes, ec.EllipticCurvePublicKey]:
+    """The public keys by key id; remembered for as long as the key folder holds the same keys."""
+    known = [keys.get("pass", key_id).es256().public_key() for key_id in ids]
+    return {_kid_of(key): key for key in known}
