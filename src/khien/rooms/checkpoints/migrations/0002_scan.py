@@ -1,7 +1,6 @@
 """The scans, partitioned by day of receipt. The default partition takes what comes before its day has one."""
 
-import django.contrib.postgres.fields
-from django.db import migrations, models
+from django.db import migrations
 
 CREATE = """
 CREATE SEQUENCE checkpoints_scan_number;
@@ -27,7 +26,6 @@ CREATE INDEX checkpoints_scan_place ON checkpoints_scan (place_id, at);
 CREATE INDEX checkpoints_scan_unlinked ON checkpoints_scan (subject) WHERE person_id IS NULL;
 CREATE TABLE checkpoints_scan_default PARTITION OF checkpoints_scan DEFAULT;
 """
-
 
 class Migration(migrations.Migration):
     dependencies = [("checkpoints", "0001_initial")]
