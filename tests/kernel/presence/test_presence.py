@@ -146,12 +146,18 @@ def test_people_see_presence_only_through_scope() -> None:
 
 
 def test_what_was_derived_anew_replaces_what_was_there_and_nothing_else() -> None:
-    verbs.store(columns([1, 1, 2], [5, 6, 5], [NOON, NOON + HOUR, NOON], [None] * 3, list("abc")), source="scan")
+    verbs.store(
+        columns([1, 1, 2], [5, 6, 5], [NOON, NOON + HOUR, NOON], [None] * 3, list("abc")), source="scan"
+    )
     verbs.store(one(person=1, key="told"), source="interview")
     today = np.array([(clock.today() - date(1970, 1, 1)).days])
-    assert verbs.replace(one(person=1, place=5, key="a"), source="scan", persons=np.array([1]), days=today) == 2
+    assert (
+        verbs.replace(one(person=1, place=5, key="a"), source="scan", persons=np.array([1]), days=today) == 2
+    )
     assert sorted(PresenceRecord.objects.values_list("source_key", flat=True)) == ["a", "c", "told"]
-    assert verbs.replace(one(person=1, place=5, key="a"), source="scan", persons=np.array([1]), days=today) == 0
+    assert (
+        verbs.replace(one(person=1, place=5, key="a"), source="scan", persons=np.array([1]), days=today) == 0
+    )
 
 
 def test_columns_are_exact() -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -85,7 +83,8 @@ def test_a_missing_entry_is_inferred_backwards() -> None:
 
 def test_a_room_and_its_house_are_not_elsewhere() -> None:
     found = derive(
-        scans((1, SCHOOL, 0, ENTRY), (1, CLASS, 5, ENTRY), (1, CLASS, 200, EXIT), (1, SCHOOL, 210, EXIT)), RULES
+        scans((1, SCHOOL, 0, ENTRY), (1, CLASS, 5, ENTRY), (1, CLASS, 200, EXIT), (1, SCHOOL, 210, EXIT)),
+        RULES,
     )
     assert told(found) == [(1, SCHOOL, 0, 210, False, False), (1, CLASS, 5, 200, False, False)]
     unpaired = derive(scans((1, SCHOOL, 0, ENTRY), (1, CLASS, 5, ENTRY)), RULES)
@@ -136,7 +135,11 @@ def test_stays_are_well_formed_and_each_person_is_derived_alone(rows: list) -> N
     assert (found.leave >= found.enter).all()
     assert (found.leave - found.enter <= LONGEST_US).all()
     assert len(set(found.source_key)) == len(found)
-    alone = [row for person in (1, 2, 3) for row in told(derive(given_scans.take(given_scans.person == person), RULES))]
+    alone = [
+        row
+        for person in (1, 2, 3)
+        for row in told(derive(given_scans.take(given_scans.person == person), RULES))
+    ]
     assert told(found) == alone
 
 

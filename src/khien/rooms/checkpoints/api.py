@@ -1,3 +1,149 @@
-from ninja import Router
+"""The machine's door: devices enrol themselves with a code and send what they scanned."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
+from ninja import Router, Schema
+from ninja.security import HttpBearer
+from pydantic import AwareDatetime, Field, StringConstraints
+
+from khien.kernel import clock
+from khien.kernel.doors.api import PROBLEMS, ProblemOut, StaffAuth
+from khien.kernel.errors import Invalid, Problem
+from khien.kernel.staff import Actor, system_actor
+from khien.kernel.staff.models import Device
+from khien.kernel.staff.reads import actor_of_device, hash_token
+from khien.kernel.staff.verbs import enrol_device
+from khien.rooms.checkpoints import verbs
 
 router = Router(tags=["checkpoints"])
+
+MOST_EVENTS = 200
+MOST_BYTES = 256 * 1024
+
+
+class DeviceRefused(Problem):
+    """The device is revoked or suspended: what it sent is kept aside, and it must be enrolled anew."""
+
+    status = 401
+    default_code = "device_revoked"
+
+
+class SenderAuth(HttpBearer):
+    """`Authorization: Bearer <device token>`. A revoked device is recognised, so that what it sends is not lost."""
+
+    def authenticate(self, request: HttpRequest, token: str) -> Device | None:
+        return Device.objects.filter(token_hash=hash_token(token)).first()
+
+
+class EnrolIn(Schema):
+    """The one-time code that an administrator made within the last 15 minutes."""
+
+    code: Annotated[str, StringConstraints(min_length=1, max_length=40)]
+
+
+class EnrolOut(Schema):
+    """The new device. `token` is shown this once."""
+
+    device_id: int
+    name: str
+    unit: str
+    token: str
+    server_time: datetime
+
+
+class BatchIn(Schema):
+    """At most 200 events and 256 KB. `sent_at` is the device's own clock when it sends: the server corrects by it.
+
+    An event: `id` (UUID made by the device), `place` (code or address of the poster), `at` (ISO 8601 with offset),
+    `direction` (in, out, unknown), `method` (camera, hid, manual), `code` (what was read). Each event is answered
+    by itself, so a malformed one never blocks the others.
+    """
+
+    sent_at: AwareDatetime | None = None
+    events: list[Any] = Field(description="events as described above")
+
+
+class VerdictOut(Schema):
+    """What the gate shows: green, yellow, orange, red, or grey when nothing was stored."""
+
+    colour: str
+    word: str
+    reason: str
+    name: str
+    birth_year: int | None
+
+
+class ScanOut(Schema):
+    """What became of one event, finally: delete it from the queue when its id is named here."""
+
+    id: str
+    outcome: str
+    reason: str
+    message: str
+    flags: list[str]
+    verdict: VerdictOut | None
+
+
+class BatchOut(Schema):
+    """`received` = `stored` + `duplicate` + `held`; the answers stand in the order of the events."""
+
+    received: int
+    stored: int
+    duplicate: int
+    held: int
+    server_time: datetime
+    answers: list[ScanOut]
+
+
+@router.post("/devices/enrol", response={200: EnrolOut, **PROBLEMS}, auth=None)
+def enrol(request: HttpRequest, body: EnrolIn) -> dict[str, Any]:
+    """Use up an enrolment code and get the token of a new device."""
+    enrolled = enrol_device(body.code)
+    return {
+        "device_id": enrolled.device.pk,
+        "name": enrolled.device.name,
+        "unit": enrolled.device.unit.full_name,
+        "token": enrolled.token,
+        "server_time": clock.now(),
+    }
+
+
+@router.post("/scans", response={200: BatchOut, 400: ProblemOut, **PROBLEMS}, auth=[SenderAuth(), StaffAuth()])
+def scans(request: HttpRequest, body: BatchIn) -> dict[str, Any]:
+    """Take a batch of scans; each client-made id is stored once, and every answer is final."""
+    if len(request.body) > MOST_BYTES or len(body.events) > MOST_EVENTS:
+        raise Invalid(
+            _("Lô quá lớn: nhiều nhất 200 lượt quét và 256 KB."),
+            field="events",
+            code="too_large",
+            way_out=_("Gửi lại thành nhiều lô nhỏ hơn; lượt đã lưu không bị lưu hai lần."),
+        )
+    answer = verbs.store_scans(_actor(request, body.events), body.events, sent_at=body.sent_at)
+    return {
+        "received": answer.received,
+        "stored": answer.stored,
+        "duplicate": answer.duplicate,
+        "held": answer.held,
+        "server_time": clock.now(),
+        "answers": answer.answers,
+    }
+
+
+def _actor(request: HttpRequest, events: list[Any]) -> Actor:
+    """The device or the member of staff who sends. What a device that is no longer active sends is held first."""
+    sender: Device | Actor = request.auth  # type: ignore[attr-defined]
+    if isinstance(sender, Actor):
+        return sender
+    if sender.state == Device.State.ACTIVE:
+        return actor_of_device(sender)
+    verbs.hold_from_revoked(system_actor("checkpoints"), device=sender, events=events)
+    raise DeviceRefused(
+        _("Thiết bị này đã bị thu hồi hoặc tạm ngừng. Các lượt quét vừa gửi được giữ lại để cán bộ xem."),
+        field="Authorization",
+        way_out=_("Xóa dữ liệu người dân trên thiết bị, giữ lại hàng chờ và xin mã ghi danh mới."),
+    )

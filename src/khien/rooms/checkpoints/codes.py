@@ -64,11 +64,13 @@ Code = CardCode | PassCode | PosterCode
 
 def parse(text: str) -> Code:
     """What this text is. Raises `CodeError`."""
-    text = unicodedata.normalize("NFC", text.strip("\ufeff\r\n\t\0 "))
-    if not text:
-        raise CodeError("empty")
     if len(text) > MAX_LENGTH:
         raise CodeError("too_long")
+    # Control characters and halves of surrogate pairs come from scanners and programs, never from a card.
+    printable = "".join(c if c.isprintable() else " " for c in unicodedata.normalize("NFC", text))
+    text = printable.strip()
+    if not text:
+        raise CodeError("empty")
     if text.startswith("YT1:"):
         return PassCode(text)
     if re.match(r"\d{12}\|", text):
@@ -148,7 +150,11 @@ def _poster(text: str) -> PosterCode:
 
 def _is_name(text: str) -> bool:
     """Letters, spaces and a few marks; scanners with a Vietnamese keyboard on leave digits and signs."""
-    return 2 <= len(text) <= 120 and all(c.isalpha() or c in " '’.-" for c in text) and any(map(str.isalpha, text))
+    return (
+        2 <= len(text) <= 120
+        and all(c.isalpha() or c in " '’.-" for c in text)
+        and any(map(str.isalpha, text))
+    )
 
 
 def _day(text: str) -> date | None:

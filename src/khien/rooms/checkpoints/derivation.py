@@ -70,7 +70,11 @@ def derive(scans: Scans, rules: StayRules) -> Stays:
     is_exit = scans.direction == EXIT
     paired = np.zeros(n, bool)
     paired[:-1] = (
-        same[1:n] & ~is_exit[:-1] & is_exit[1:] & (scans.at[1:] - scans.at[:-1] <= longest[:-1]) & ~passing[:-1]
+        same[1:n]
+        & ~is_exit[:-1]
+        & is_exit[1:]
+        & (scans.at[1:] - scans.at[:-1] <= longest[:-1])
+        & ~passing[:-1]
     )
     closes_a_pair = np.zeros(n, bool)
     closes_a_pair[1:] = paired[:-1]

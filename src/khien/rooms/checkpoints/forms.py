@@ -1,0 +1,87 @@
+"""What people fill in about places, devices and passes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from khien.kernel import clock
+from khien.kernel.places import reads as places
+from khien.kernel.staff import Actor
+from khien.kernel.units import reads as units
+from khien.kernel.units.models import AdminUnit, Tier
+
+
+def communes_of(actor: Actor, *roles: str) -> Any:
+    """The communes of today within the actor's units for these roles."""
+    found = units.on(clock.today()).filter(tier=Tier.COMMUNE).order_by("sort_key")
+    if actor.sees_everything:
+        return found
+    chosen = AdminUnit.objects.none()
+    for path in actor.paths(*roles):
+        chosen = chosen | found.filter(path__startswith=path)
+    return chosen.order_by("sort_key")
+
+
+class UnitChoice(forms.ModelChoiceField):
+    """A unit by its full name and the one above it."""
+
+    def label_from_instance(self, unit: Any) -> str:
+        return f"{unit.full_name}, {unit.parent.full_name}" if unit.parent is not None else unit.full_name
+
+
+class PlaceForm(forms.Form):
+    """A place: what it is, where, how large."""
+
+    name = forms.CharField(label=_("Tên địa điểm"), max_length=160, help_text=_("Như trên biển hiệu."))
+    kind = forms.ChoiceField(label=_("Loại địa điểm"))
+    unit = UnitChoice(label=_("Xã, phường"), queryset=AdminUnit.objects.none())
+    address = forms.CharField(label=_("Địa chỉ"), max_length=200, required=False)
+    area_m2 = forms.FloatField(
+        label=_("Diện tích (m²)"), required=False, min_value=1, help_text=_("Diện tích mà mọi người dùng chung.")
+    )
+    capacity = forms.IntegerField(label=_("Sức chứa (người)"), required=False, min_value=1)
+    contact_name = forms.CharField(label=_("Người phụ trách"), max_length=120, required=False)
+    contact_phone = forms.CharField(label=_("Điện thoại người phụ trách"), max_length=16, required=False)
+
+    def __init__(self, *args: Any, actor: Actor, roles: tuple[str, ...], editing: bool = False, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        kind, unit = self.fields["kind"], self.fields["unit"]
+        assert isinstance(kind, forms.ChoiceField)
+        assert isinstance(unit, forms.ModelChoiceField)
+        kind.choices = [(row.code, row.name) for row in places.kinds()]
+        if editing:
+            del self.fields["unit"]
+        else:
+            unit.queryset = communes_of(actor, *roles).select_related("parent")
+
+
+class PlaceFilter(forms.Form):
+    """The filter above the list of places; it stays in the address."""
+
+    q = forms.CharField(label=_("Tên, địa chỉ hoặc mã"), required=False, max_length=80)
+    kind = forms.ChoiceField(label=_("Loại"), required=False)
+    closed = forms.BooleanField(label=_("Nơi đã đóng"), required=False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        kind = self.fields["kind"]
+        assert isinstance(kind, forms.ChoiceField)
+        kind.choices = [("", _("Tất cả")), *((row.code, row.name) for row in places.kinds())]
+
+
+class DeviceForm(forms.Form):
+    """A one-time code for a new device."""
+
+    name = forms.CharField(
+        label=_("Tên thiết bị"), max_length=120, help_text=_("Ví dụ: Điện thoại chốt Cầu Hồng Phú.")
+    )
+    unit = UnitChoice(label=_("Đơn vị"), queryset=AdminUnit.objects.none())
+
+    def __init__(self, *args: Any, actor: Actor, roles: tuple[str, ...], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        unit = self.fields["unit"]
+        assert isinstance(unit, forms.ModelChoiceField)
+        unit.queryset = communes_of(actor, *roles).select_related("parent")

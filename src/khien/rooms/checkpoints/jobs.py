@@ -1,0 +1,59 @@
+"""Work in the background: presence derived from what came in, old days forgotten, partitions made ahead."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from procrastinate.contrib.django import app
+
+from khien.kernel import clock, partitions
+from khien.kernel.presence import verbs as presence
+from khien.kernel.staff import system_actor
+from khien.rooms.checkpoints import verbs
+from khien.rooms.checkpoints.models import Due, HeldScan, Scan, ScanId
+
+ROUNDS = 20
+
+
+@app.task(name="checkpoints.derive_presence", queue="checkpoints")
+def derive_presence() -> int:
+    """Work off everything that is due now; the ticker does the same in small portions."""
+    return derive_when_due()
+
+
+def derive_when_due() -> int:
+    """For the ticker: derive what is due, at most 20 portions at a time; returns marks worked off."""
+    done = 0
+    for _round in range(ROUNDS):
+        if not Due.objects.exists():
+            break
+        portion = verbs.derive_due(system_actor("checkpoints"))
+        if not portion:
+            break
+        done += portion
+    return done
+
+
+def link_unknown_people() -> int:
+    """For the ticker: scans of numbers that have meanwhile been registered get their person."""
+    return verbs.link_scans(system_actor("checkpoints"))
+
+
+def prepare_days_ahead() -> int:
+    """For the ticker: partitions of presence and scans for the coming days."""
+    return presence.prepare_days_ahead() + partitions.ensure_ahead(Scan._meta.db_table, clock.today())
+
+
+def forget_scans(before: date) -> int:
+    """Raw scans received before a day, with their partitions."""
+    return partitions.drop_before(Scan._meta.db_table, before)
+
+
+def forget_scan_ids(before: date) -> int:
+    """Ids of events: kept longer than any device repeats itself."""
+    return ScanId.objects.filter(day__lt=before).delete()[0]
+
+
+def forget_held(before: date) -> int:
+    """Held events received before a day, looked at or not."""
+    return HeldScan.objects.filter(received_at__lt=clock.start_of_day(before)).delete()[0]

@@ -156,7 +156,9 @@ class HeldScan(Scoped):
             models.UniqueConstraint(fields=["sender", "payload_hash", "reason"], name="held_scan_once"),
         ]
         indexes: ClassVar = [
-            models.Index(fields=["-received_at"], condition=Q(settled_at__isnull=True), name="held_scan_open"),
+            models.Index(
+                fields=["-received_at"], condition=Q(settled_at__isnull=True), name="held_scan_open"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -81,7 +81,9 @@ def sign(claims: Claims) -> str:
         }
     )
     r, s = decode_dss_signature(key.sign(_signed(protected, payload), ec.ECDSA(hashes.SHA256())))
-    message = cbor2.CBORTag(_SIGN1_TAG, [protected, {}, payload, r.to_bytes(32, "big") + s.to_bytes(32, "big")])
+    message = cbor2.CBORTag(
+        _SIGN1_TAG, [protected, {}, payload, r.to_bytes(32, "big") + s.to_bytes(32, "big")]
+    )
     return PREFIX + base45.b45encode(cbor2.dumps(message)).decode()
 
 
@@ -132,7 +134,9 @@ def _claims(found: Any) -> Claims:
         year = found.get(_YEAR)
         if not (isinstance(sub, str) and len(sub) == 16 and kind in {"paper", "phone"}):
             raise PassError("malformed")
-        return Claims(sub, issued, expires, kind, str(found.get(_NAME, "")), None if year is None else int(year))
+        return Claims(
+            sub, issued, expires, kind, str(found.get(_NAME, "")), None if year is None else int(year)
+        )
     except (KeyError, TypeError, AttributeError, OverflowError, OSError) as fault:
         raise PassError("malformed") from fault
 

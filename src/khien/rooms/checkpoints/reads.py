@@ -1,0 +1,159 @@
+"""Questions about scans: what was held, how much was scanned, what a gate has seen today."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from django.db import connection
+from django.db.models import QuerySet
+
+from khien.kernel import clock
+from khien.kernel.errors import NotFound
+from khien.kernel.people.models import Person
+from khien.kernel.places.models import Place
+from khien.kernel.presence import reads as presence
+from khien.kernel.registries import SearchHit
+from khien.kernel.staff import Actor, Role
+from khien.kernel.staff.models import Device
+from khien.rooms.checkpoints.models import HeldScan, PassCard
+
+PANEL_DAYS = 14
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceDay:
+    """Scans received of one place on one Vietnamese day of the scan."""
+
+    place_id: int
+    unit_id: int
+    day: date
+    scans: int
+
+
+def coverage(
+    actor: Actor, start: datetime, end: datetime, *, places: Sequence[int] | None = None
+) -> list[PlaceDay]:
+    """Scans by place and day within [start, end), of the actor's places (all of them, or those named): a place
+    with none is left out. Counts only."""
+    seen = Place.objects.seen_by(actor)
+    if places is not None:
+        seen = seen.filter(pk__in=places)
+    units = dict(seen.values_list("pk", "unit_id"))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT place_id, (at AT TIME ZONE 'Asia/Ho_Chi_Minh')::date AS on_day, count(*) FROM checkpoints_scan"
+            " WHERE at >= %s AND at < %s AND day >= %s AND place_id = ANY(%s) GROUP BY 1, 2 ORDER BY 1, 2",
+            [start, end, clock.local(start).date(), list(units)],
+        )
+        return [PlaceDay(place, units[place], day, scans) for place, day, scans in cursor.fetchall()]
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """Of `places` open places, how many were scanned at on `day`, and how often; `by_unit` in the same terms."""
+
+    day: date
+    places: int
+    active: int
+    scans: int
+
+
+def activity(actor: Actor, day: date) -> Activity:
+    """How alive the scanning is on a Vietnamese day within the actor's units."""
+    start = clock.start_of_day(day)
+    rows = coverage(actor, start, start + timedelta(days=1))
+    open_places = Place.objects.seen_by(actor).filter(closed_at__isnull=True).count()
+    return Activity(day, open_places, len(rows), sum(row.scans for row in rows))
+
+
+def held(actor: Actor, *, settled: bool = False) -> QuerySet[HeldScan]:
+    """What the batch door held in the actor's units, newest first; what was looked at only when asked."""
+    found = (
+        HeldScan.objects.seen_by(actor)
+        .select_related("device", "unit")
+        .filter(settled_at__isnull=not settled)
+    )
+    rows: QuerySet[HeldScan] = found.order_by("-received_at", "-pk")
+    return rows
+
+
+def devices(actor: Actor) -> QuerySet[Device]:
+    """The devices of the units that the actor administers."""
+    found = Device.objects.select_related("unit").order_by("state", "name")
+    if actor.sees_everything:
+        return found
+    paths = actor.paths(Role.ADMINISTRATOR)
+    chosen = Device.objects.none()
+    for path in paths:
+        chosen = chosen | found.filter(unit__path__startswith=path)
+    return chosen.order_by("state", "name")
+
+
+def device(actor: Actor, device_id: int) -> Device:
+    """One of them. Raises `NotFound`."""
+    found = devices(actor).filter(pk=device_id).first()
+    if found is None:
+        raise NotFound()
+    return found
+
+
+def card(actor: Actor, card_id: int) -> PassCard:
+    """The pass that the actor may see. Raises `NotFound`."""
+    found: PassCard | None = (
+        PassCard.objects.seen_by(actor).select_related("person").filter(pk=card_id).first()
+    )
+    if found is None:
+        raise NotFound()
+    return found
+
+
+def valid_card(person_id: int, kind: str, at: datetime) -> PassCard | None:
+    """The pass of this kind that a person holds at a moment."""
+    return (
+        PassCard.objects.select_related("person")
+        .filter(person_id=person_id, kind=kind, revoked_at__isnull=True, expires_at__gt=at)
+        .first()
+    )
+
+
+def recent_stays(actor: Actor, person_id: int) -> dict[str, Any] | None:
+    """For the person page: where the person was in the last 14 days, for those who trace or care for them."""
+    now = clock.now()
+    try:
+        stays = presence.of_person(actor, person_id, now - timedelta(days=PANEL_DAYS), now, limit=50)
+    except NotFound:
+        return None
+    places = Place.objects.select_related("kind", "unit").in_bulk([stay.place_id for stay in stays])
+    can_issue = actor.has(Role.COMMUNE_OFFICER, Role.CLERK)
+    cards = list(PassCard.objects.seen_by(actor).filter(person_id=person_id, revoked_at__isnull=True))
+    return {
+        "stays": [(stay, places.get(stay.place_id)) for stay in stays],
+        "days": PANEL_DAYS,
+        "cards": cards,
+        "can_issue": can_issue,
+        "person": Person.objects.filter(pk=person_id).first(),
+    }
+
+
+def find_places(actor: Actor, text: str, limit: int) -> list[SearchHit]:
+    """For the one search: places by words of their name, or by poster code."""
+    from django.urls import reverse
+
+    from khien.kernel.language import fold
+    from khien.kernel.places.reads import listed
+
+    if not text.strip():
+        return []
+    wanted = fold(text)
+    return [
+        SearchHit(
+            label=place.name,
+            detail=f"{place.kind.name} · {place.unit.full_name}",
+            url=reverse("checkpoints:place", args=[place.pk]),
+            rank=1.0 if place.name_folded == wanted else 0.5,
+        )
+        for place in listed(actor, text=text)[:limit]
+    ]

@@ -6,99 +6,218 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('people', '0001_initial'),
-        ('staff', '0001_initial'),
-        ('units', '0001_initial'),
+        ("people", "0001_initial"),
+        ("staff", "0001_initial"),
+        ("units", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Scan',
+            name="Scan",
             fields=[
-                ('pk', models.CompositePrimaryKey('day', 'id', blank=True, editable=False, primary_key=True, serialize=False)),
-                ('day', models.DateField(help_text='Vietnamese day of receipt: the partition key')),
-                ('id', models.BigIntegerField(help_text='from the sequence checkpoints_scan_number')),
-                ('sender', models.CharField(max_length=24)),
-                ('client_id', models.UUIDField()),
-                ('place_id', models.BigIntegerField()),
-                ('person_id', models.BigIntegerField(null=True)),
-                ('subject_kind', models.CharField(help_text='pass, cccd, cmnd, insurance, person', max_length=10)),
-                ('subject', models.CharField(help_text='pseudonym of the pass, or keyed hash of the number', max_length=64)),
-                ('direction', models.CharField(choices=[('in', 'vào'), ('out', 'ra'), ('unknown', 'không rõ')], max_length=8)),
-                ('method', models.CharField(choices=[('camera', 'máy ảnh'), ('hid', 'đầu đọc'), ('manual', 'nhập tay'), ('phone', 'người dân tự quét'), ('import', 'nạp')], max_length=8)),
-                ('at', models.DateTimeField(help_text='corrected by the clock that the device sent')),
-                ('at_said', models.DateTimeField(help_text='as the device said it')),
-                ('received_at', models.DateTimeField()),
-                ('flags', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=20), default=list, size=None)),
+                (
+                    "pk",
+                    models.CompositePrimaryKey(
+                        "day", "id", blank=True, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("day", models.DateField(help_text="Vietnamese day of receipt: the partition key")),
+                ("id", models.BigIntegerField(help_text="from the sequence checkpoints_scan_number")),
+                ("sender", models.CharField(max_length=24)),
+                ("client_id", models.UUIDField()),
+                ("place_id", models.BigIntegerField()),
+                ("person_id", models.BigIntegerField(null=True)),
+                (
+                    "subject_kind",
+                    models.CharField(help_text="pass, cccd, cmnd, insurance, person", max_length=10),
+                ),
+                (
+                    "subject",
+                    models.CharField(
+                        help_text="pseudonym of the pass, or keyed hash of the number", max_length=64
+                    ),
+                ),
+                (
+                    "direction",
+                    models.CharField(
+                        choices=[("in", "vào"), ("out", "ra"), ("unknown", "không rõ")], max_length=8
+                    ),
+                ),
+                (
+                    "method",
+                    models.CharField(
+                        choices=[
+                            ("camera", "máy ảnh"),
+                            ("hid", "đầu đọc"),
+                            ("manual", "nhập tay"),
+                            ("phone", "người dân tự quét"),
+                            ("import", "nạp"),
+                        ],
+                        max_length=8,
+                    ),
+                ),
+                ("at", models.DateTimeField(help_text="corrected by the clock that the device sent")),
+                ("at_said", models.DateTimeField(help_text="as the device said it")),
+                ("received_at", models.DateTimeField()),
+                (
+                    "flags",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=20), default=list, size=None
+                    ),
+                ),
             ],
             options={
-                'db_table': 'checkpoints_scan',
-                'managed': False,
+                "db_table": "checkpoints_scan",
+                "managed": False,
             },
         ),
         migrations.CreateModel(
-            name='Due',
+            name="Due",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('person_id', models.BigIntegerField()),
-                ('day', models.DateField()),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("person_id", models.BigIntegerField()),
+                ("day", models.DateField()),
             ],
             options={
-                'db_table': 'checkpoints_due',
+                "db_table": "checkpoints_due",
             },
         ),
         migrations.CreateModel(
-            name='ScanId',
+            name="ScanId",
             fields=[
-                ('pk', models.CompositePrimaryKey('sender', 'id', blank=True, editable=False, primary_key=True, serialize=False)),
-                ('sender', models.CharField(help_text='device:3, account:7, person:12, system:…', max_length=24)),
-                ('id', models.UUIDField(help_text='made by the client')),
-                ('day', models.DateField(help_text='Vietnamese day of receipt')),
-                ('payload_hash', models.CharField(max_length=32)),
+                (
+                    "pk",
+                    models.CompositePrimaryKey(
+                        "sender", "id", blank=True, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "sender",
+                    models.CharField(help_text="device:3, account:7, person:12, system:…", max_length=24),
+                ),
+                ("id", models.UUIDField(help_text="made by the client")),
+                ("day", models.DateField(help_text="Vietnamese day of receipt")),
+                ("payload_hash", models.CharField(max_length=32)),
             ],
             options={
-                'indexes': [models.Index(fields=['day'], name='scan_id_day')],
+                "indexes": [models.Index(fields=["day"], name="scan_id_day")],
             },
         ),
         migrations.CreateModel(
-            name='HeldScan',
+            name="HeldScan",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('sender', models.CharField(max_length=24)),
-                ('client_id', models.CharField(blank=True, max_length=64)),
-                ('reason', models.CharField(choices=[('malformed', 'sự kiện không đúng mẫu'), ('unknown_code', 'không phải mã nào hệ thống biết'), ('card_incomplete', 'mã thẻ bị đọc thiếu'), ('pass_malformed', 'thẻ Khiên đọc không trọn'), ('pass_forged', 'thẻ không do hệ thống này ký'), ('unknown_pass', 'thẻ đúng chữ ký nhưng không có trong sổ'), ('unknown_place', 'địa điểm không có trong địa bàn của thiết bị'), ('id_reused', 'trùng mã lượt quét nhưng nội dung khác'), ('device_revoked', 'thiết bị đã bị thu hồi')], max_length=20)),
-                ('shown', models.TextField(help_text='the event with every long number masked')),
-                ('sealed', models.BinaryField(help_text='the event itself, AES-256-GCM')),
-                ('key_id', models.CharField(max_length=16)),
-                ('payload_hash', models.CharField(max_length=32)),
-                ('received_at', models.DateTimeField()),
-                ('settled_at', models.DateTimeField(null=True)),
-                ('settled_by', models.BigIntegerField(help_text='account', null=True)),
-                ('device', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='staff.device')),
-                ('unit', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='units.adminunit')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("sender", models.CharField(max_length=24)),
+                ("client_id", models.CharField(blank=True, max_length=64)),
+                (
+                    "reason",
+                    models.CharField(
+                        choices=[
+                            ("malformed", "sự kiện không đúng mẫu"),
+                            ("unknown_code", "không phải mã nào hệ thống biết"),
+                            ("card_incomplete", "mã thẻ bị đọc thiếu"),
+                            ("pass_malformed", "thẻ Khiên đọc không trọn"),
+                            ("pass_forged", "thẻ không do hệ thống này ký"),
+                            ("unknown_pass", "thẻ đúng chữ ký nhưng không có trong sổ"),
+                            ("unknown_place", "địa điểm không có trong địa bàn của thiết bị"),
+                            ("id_reused", "trùng mã lượt quét nhưng nội dung khác"),
+                            ("device_revoked", "thiết bị đã bị thu hồi"),
+                        ],
+                        max_length=20,
+                    ),
+                ),
+                ("shown", models.TextField(help_text="the event with every long number masked")),
+                ("sealed", models.BinaryField(help_text="the event itself, AES-256-GCM")),
+                ("key_id", models.CharField(max_length=16)),
+                ("payload_hash", models.CharField(max_length=32)),
+                ("received_at", models.DateTimeField()),
+                ("settled_at", models.DateTimeField(null=True)),
+                ("settled_by", models.BigIntegerField(help_text="account", null=True)),
+                (
+                    "device",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="staff.device",
+                    ),
+                ),
+                (
+                    "unit",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="units.adminunit",
+                    ),
+                ),
             ],
             options={
-                'indexes': [models.Index(condition=models.Q(('settled_at__isnull', True)), fields=['-received_at'], name='held_scan_open')],
-                'constraints': [models.UniqueConstraint(fields=('sender', 'payload_hash', 'reason'), name='held_scan_once')],
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("settled_at__isnull", True)),
+                        fields=["-received_at"],
+                        name="held_scan_open",
+                    )
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("sender", "payload_hash", "reason"), name="held_scan_once"
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='PassCard',
+            name="PassCard",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('sub', models.CharField(max_length=16, unique=True)),
-                ('kind', models.CharField(choices=[('paper', 'thẻ giấy'), ('phone', 'điện thoại')], max_length=5)),
-                ('issued_at', models.DateTimeField()),
-                ('expires_at', models.DateTimeField()),
-                ('revoked_at', models.DateTimeField(null=True)),
-                ('person', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='pass_cards', to='people.person')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("sub", models.CharField(max_length=16, unique=True)),
+                (
+                    "kind",
+                    models.CharField(choices=[("paper", "thẻ giấy"), ("phone", "điện thoại")], max_length=5),
+                ),
+                ("issued_at", models.DateTimeField()),
+                ("expires_at", models.DateTimeField()),
+                ("revoked_at", models.DateTimeField(null=True)),
+                (
+                    "person",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="pass_cards",
+                        to="people.person",
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.UniqueConstraint(condition=models.Q(('revoked_at__isnull', True)), fields=('person', 'kind'), name='pass_one_valid_a_kind'), models.CheckConstraint(condition=models.Q(('expires_at__gt', models.F('issued_at'))), name='pass_expires_after')],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("revoked_at__isnull", True)),
+                        fields=("person", "kind"),
+                        name="pass_one_valid_a_kind",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("expires_at__gt", models.F("issued_at"))),
+                        name="pass_expires_after",
+                    ),
+                ],
             },
         ),
     ]

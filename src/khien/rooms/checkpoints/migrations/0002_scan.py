@@ -27,6 +27,7 @@ CREATE INDEX checkpoints_scan_unlinked ON checkpoints_scan (subject) WHERE perso
 CREATE TABLE checkpoints_scan_default PARTITION OF checkpoints_scan DEFAULT;
 """
 
+
 class Migration(migrations.Migration):
     dependencies = [("checkpoints", "0001_initial")]
     operations = [

@@ -1,0 +1,56 @@
+"""What the room tells the house about itself."""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext_lazy as _
+
+from khien.kernel.people.references import refers_to_person
+from khien.kernel.presence import verbs as presence
+from khien.kernel.registries import (
+    MenuEntry,
+    PersonPanel,
+    RetentionRule,
+    SearchEntry,
+    Tick,
+    menu,
+    person_panels,
+    retention,
+    search_entries,
+    ticks,
+)
+from khien.kernel.staff import Role
+from khien.rooms.checkpoints import jobs, reads
+
+
+def announce() -> None:
+    """Fill the registries; called once when the app is ready."""
+    keepers = frozenset({Role.COMMUNE_OFFICER, Role.ADMINISTRATOR})
+    menu.add(
+        "checkpoints.scan",
+        MenuEntry(_("Quét mã"), "checkpoints:scan", frozenset({Role.GUARD, Role.COMMUNE_OFFICER}), 20),
+    )
+    menu.add("checkpoints.places", MenuEntry(_("Địa điểm"), "checkpoints:places", keepers, 60))
+    menu.add("checkpoints.held", MenuEntry(_("Lượt quét bị giữ"), "checkpoints:held", keepers, 62))
+    menu.add(
+        "checkpoints.devices",
+        MenuEntry(_("Thiết bị"), "checkpoints:devices", frozenset({Role.ADMINISTRATOR}), 64),
+    )
+    person_panels.add(
+        "checkpoints.stays",
+        PersonPanel(_("Nơi đã đến và thẻ"), "checkpoints/_stays.html", reads.recent_stays, 30),
+    )
+    search_entries.add("checkpoints.places", SearchEntry(_("Địa điểm"), reads.find_places, 30))
+    retention.add("presence", RetentionRule(_("Lượt vào/ra"), "retention.presence", presence.forget))
+    retention.add(
+        "checkpoints.scans", RetentionRule(_("Lượt quét gốc"), "retention.scans", jobs.forget_scans)
+    )
+    retention.add(
+        "checkpoints.scan_ids", RetentionRule(_("Mã lượt quét"), "retention.scan_ids", jobs.forget_scan_ids)
+    )
+    retention.add(
+        "checkpoints.held", RetentionRule(_("Lượt quét bị giữ"), "retention.held", jobs.forget_held)
+    )
+    ticks.add("checkpoints.derive", Tick(jobs.derive_when_due, 2.0, "presence from new scans"))
+    ticks.add("checkpoints.link", Tick(jobs.link_unknown_people, 60.0, "scans of people registered later"))
+    ticks.add("checkpoints.days", Tick(jobs.prepare_days_ahead, 300.0, "partitions of the coming days"))
+    refers_to_person("checkpoints.Scan", "person_id", ("day", "id"))
