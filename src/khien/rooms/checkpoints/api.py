@@ -113,7 +113,9 @@ def enrol(request: HttpRequest, body: EnrolIn) -> dict[str, Any]:
     }
 
 
-@router.post("/scans", response={200: BatchOut, 400: ProblemOut, **PROBLEMS}, auth=[SenderAuth(), StaffAuth()])
+@router.post(
+    "/scans", response={200: BatchOut, 400: ProblemOut, **PROBLEMS}, auth=[SenderAuth(), StaffAuth()]
+)
 def scans(request: HttpRequest, body: BatchIn) -> dict[str, Any]:
     """Take a batch of scans; each client-made id is stored once, and every answer is final."""
     if len(request.body) > MOST_BYTES or len(body.events) > MOST_EVENTS:

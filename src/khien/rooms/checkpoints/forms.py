@@ -40,13 +40,18 @@ class PlaceForm(forms.Form):
     unit = UnitChoice(label=_("Xã, phường"), queryset=AdminUnit.objects.none())
     address = forms.CharField(label=_("Địa chỉ"), max_length=200, required=False)
     area_m2 = forms.FloatField(
-        label=_("Diện tích (m²)"), required=False, min_value=1, help_text=_("Diện tích mà mọi người dùng chung.")
+        label=_("Diện tích (m²)"),
+        required=False,
+        min_value=1,
+        help_text=_("Diện tích mà mọi người dùng chung."),
     )
     capacity = forms.IntegerField(label=_("Sức chứa (người)"), required=False, min_value=1)
     contact_name = forms.CharField(label=_("Người phụ trách"), max_length=120, required=False)
     contact_phone = forms.CharField(label=_("Điện thoại người phụ trách"), max_length=16, required=False)
 
-    def __init__(self, *args: Any, actor: Actor, roles: tuple[str, ...], editing: bool = False, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, actor: Actor, roles: tuple[str, ...], editing: bool = False, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         kind, unit = self.fields["kind"], self.fields["unit"]
         assert isinstance(kind, forms.ChoiceField)

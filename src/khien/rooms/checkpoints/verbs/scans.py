@@ -145,7 +145,9 @@ def _recognised(actor: Actor, readings: list[Reading]) -> list[Reading]:
         if reading.claims is not None:
             found.append(_with_pass(reading, cards.get(reading.claims.sub)))
         elif reading.card is not None and not reading.reason:
-            found.append(_with_card(actor, reading, reading.card, by_hash, may_register=reading.place_code in here))
+            found.append(
+                _with_card(actor, reading, reading.card, by_hash, may_register=reading.place_code in here)
+            )
         else:
             found.append(reading)
     return found
