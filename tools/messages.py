@@ -4,7 +4,8 @@ Texts stand in the code in Vietnamese (`gettext`, `{% translate %}`); each app's
 holds the English and `django.mo` is committed beside it. Without an option the catalogues are brought up to date
 (new texts are added, with the English of the same text in another app where there is one; texts that are gone go)
 and compiled. `--check` changes nothing and names what is missing, app by app; `--missing` prints it as JSON
-(`{"app": ["text", …]}`); `--fill` takes `{"text": "English", …}` ("one|many" where there is a plural) for texts that have none.
+(`{"app": ["text", …]}`); `--fill` takes `{"text": "English", …}` ("one|many" where there
+is a plural) for texts that have none.
 
 Pure Python: no gettext tools are needed.
 """

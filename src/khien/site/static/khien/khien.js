@@ -5,7 +5,7 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "Escape" && location.hash === "#menu") location.hash = "top";
   const typing = event.target instanceof Element && event.target.closest("input, textarea, select, [contenteditable]");
   if (event.key === "/" && !typing && !event.ctrlKey && !event.metaKey && !event.altKey) {
-    const box = document.querySelector(".search input");
+    const box = document.querySelector(".search input[type=search]");
     if (box) {
       event.preventDefault();
       box.focus();
