@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 import uuid
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from django.contrib.postgres.constraints import ExclusionConstraint
@@ -103,6 +104,7 @@ class Person(Scoped):
     def save(self, *args: Any, **kwargs: Any) -> None:
         self.prepare()
         super().save(*args, **kwargs)
+        NameWord.remember(self.name_folded.split())
 
     def prepare(self) -> Person:
         """Set what follows from the other columns; bulk loads call it themselves."""
@@ -120,6 +122,27 @@ class Person(Scoped):
                 *(f"u{pk}" for pk in path.split(".") if pk),
             ]
         return self
+
+
+class NameWord(models.Model):
+    """Every folded word that stands in some name: what an unfinished word may become (a few thousand rows)."""
+
+    word = models.CharField(max_length=40, primary_key=True)
+
+    class Meta:
+        indexes: ClassVar = [
+            models.Index(fields=["word"], opclasses=["varchar_pattern_ops"], name="name_word_prefix")
+        ]
+
+    def __str__(self) -> str:
+        return self.word
+
+    @classmethod
+    def remember(cls, words: Iterable[str]) -> None:
+        """Add the words that are new."""
+        known = set(words)
+        new = known - set(cls.objects.filter(word__in=known).values_list("word", flat=True))
+        cls.objects.bulk_create((cls(word=word) for word in sorted(new)), ignore_conflicts=True)
 
 
 class DocumentKind(models.TextChoices):

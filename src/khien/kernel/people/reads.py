@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
+from typing import NamedTuple
 from uuid import UUID
 
 from django.db import connection
 from django.db.models import Q, QuerySet
 
 from khien.kernel.errors import NotFound
-from khien.kernel.language import fold, trigrams
+from khien.kernel.language import fold
 from khien.kernel.people import identity
-from khien.kernel.people.models import DuplicateProposal, IdentityDocument, Merge, Person, Phone
+from khien.kernel.people.models import DuplicateProposal, IdentityDocument, Merge, NameWord, Person, Phone
 from khien.kernel.staff.actors import Actor
 
 COUNT_CAP = 1000
@@ -76,97 +77,117 @@ def search(actor: Actor, text: str, limit: int = 50) -> SearchResult:
     if any(c.isdigit() for c in text) and (
         identity.possible_kinds(text) or re.fullmatch(r"\+?[\d .\-]{9,}", text)
     ):
-        people = find_by_number(actor, text)
-        if people or not any(c.isalpha() for c in text):
-            return SearchResult(people[:limit], len(people), False)
+        known = find_by_number(actor, text)
+        if known or not any(c.isalpha() for c in text):
+            return SearchResult(known[:limit], len(known), False)
     folded = fold(text).split()
     years = [word for word in folded if re.fullmatch(r"(19|20)\d\d", word)]
     words = [word for word in folded if word not in years]
-    scope = _scope_tokens(actor)
+    scope = _scope_paths(actor)
     if not words or scope == []:
         return SearchResult([], 0, False)
-    tokens = [f"y{year}" for year in years]
-    ids = _exact_ids(" ".join(words), tokens, scope, limit)
-    found = _token_ids(words, "", tokens, scope, COUNT_CAP + 1)
-    if len(found) < limit:
-        # The last word may be unfinished: the others whole, its beginning by trigrams.
-        found += [
-            pk
-            for pk in _token_ids(words[:-1], words[-1], tokens, scope, COUNT_CAP + 1)
-            if pk not in set(found)
-        ]
-    candidates = list(dict.fromkeys([*ids, *found]))
-    plain = _order(candidates, " ".join(words), " ".join(w for w in text.lower().split() if w not in years))
-    rows = {p.pk: p for p in Person.objects.select_related("unit__parent").filter(pk__in=plain[:limit])}
-    capped = len(candidates) > COUNT_CAP
-    return SearchResult(
-        [rows[pk] for pk in plain[:limit] if pk in rows], COUNT_CAP if capped else len(candidates), capped
-    )
-
-
-def _scope_tokens(actor: Actor) -> list[str] | None:
-    """The unit tokens of which a person must have one; None for no limit, [] for nobody."""
-    if actor.sees_everything:
-        return None
-    return [f"u{path.rstrip('.').rsplit('.', 1)[-1]}" for path in actor.paths(*Person.scope_roles)]
-
-
-def _exact_ids(name: str, tokens: list[str], scope: list[str] | None, limit: int) -> list[int]:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT id FROM people_person WHERE name_folded = %(name)s"
-            " AND search_tokens @> %(tokens)s::varchar[]"
-            " AND (%(all)s OR search_tokens && %(scope)s::varchar[])"
-            " AND merged_into_id IS NULL LIMIT %(limit)s",
-            {"name": name, "tokens": tokens, "all": scope is None, "scope": scope or [], "limit": limit},
+    name = " ".join(words)
+    narrowed = _Narrowed([f"y{year}" for year in years], scope)
+    found = narrowed.by_name(name, limit)
+    rows = {row.pk: row for row in [*found, *narrowed.by_words(words, [])]}
+    if len(rows) < limit:
+        # The last word may be unfinished: the others whole, and any known word that begins so.
+        unfinished = list(
+            NameWord.objects.filter(word__startswith=words[-1]).values_list("word", flat=True)[:_MOST_WORDS]
         )
-        return [row[0] for row in cursor.fetchall()]
-
-
-def _token_ids(
-    words: list[str], beginning: str, tokens: list[str], scope: list[str] | None, limit: int
-) -> list[int]:
-    """People who have all `words` (and a word that begins with `beginning`), one query a unit of scope."""
-    pieces = [piece for piece in trigrams(beginning) if not piece.endswith(" ")] if beginning else []
-    clauses = ["search_tokens @> %(tokens)s::varchar[]"]
-    if pieces:
-        clauses.append("vn_tri(name_folded) @> %(pieces)s")
-        clauses.append("(' ' || name_folded) LIKE %(like)s")
-    found: list[int] = []
-    with connection.cursor() as cursor:
-        for unit in [None] if scope is None else scope:
-            wanted = [*words, *tokens, *([unit] if unit else [])]
-            if not wanted:
-                clauses[0] = "merged_into_id IS NULL AND %(tokens)s::varchar[] IS NOT NULL"
-            cursor.execute(
-                f"SELECT id FROM people_person WHERE {' AND '.join(clauses)} LIMIT %(limit)s",  # noqa: S608 - fixed clauses
-                {"tokens": wanted, "pieces": pieces, "like": f"% {beginning}%", "limit": limit - len(found)},
-            )
-            found += [row[0] for row in cursor.fetchall()]
-            if len(found) >= limit:
-                break
-    return found
-
-
-def _order(ids: list[int], name: str, typed: str) -> list[int]:
-    """Candidates by how near their name is to what was typed, then in Vietnamese order, then by age."""
-    rows = Person.objects.filter(pk__in=ids).values_list(
-        "pk", "full_name", "name_folded", "name_sort", "birth_year"
+        if unfinished:
+            rows |= {row.pk: row for row in narrowed.by_words(words[:-1], unfinished)}
+    typed = " ".join(word for word in text.lower().split() if word not in years)
+    ranked = sorted(rows.values(), key=lambda row: row.distance(name, typed))[:limit]
+    people = {
+        p.pk: p
+        for p in Person.objects.select_related("unit__parent").filter(pk__in=[row.pk for row in ranked])
+    }
+    capped = len(rows) > COUNT_CAP
+    return SearchResult(
+        [people[row.pk] for row in ranked if row.pk in people], COUNT_CAP if capped else len(rows), capped
     )
 
-    def key(row: tuple[int, str, str, str, int | None]) -> tuple[int, str, int, int]:
-        pk, full_name, folded, name_sort, birth_year = row
-        if folded == name:
-            near = 0 if full_name.lower() == typed else 1
-        elif folded.startswith(name):
+
+_MOST_WORDS = 200
+
+
+class _Row(NamedTuple):
+    """A candidate: what ranking needs of a person."""
+
+    pk: int
+    full_name: str
+    folded: str
+    name_sort: str
+    birth_year: int | None
+
+    def distance(self, name: str, typed: str) -> tuple[int, str, int, int]:
+        """How far the name is from what was typed; then Vietnamese order, then age."""
+        if self.folded == name:
+            near = 0 if self.full_name.lower() == typed else 1
+        elif self.folded.startswith(name):
             near = 2
-        elif folded.endswith(name):
+        elif self.folded.endswith(name):
             near = 3
         else:
             near = 4
-        return near, name_sort, birth_year or 0, pk
+        return near, self.name_sort, self.birth_year or 0, self.pk
 
-    return [row[0] for row in sorted(rows, key=key)]
+
+@dataclass(frozen=True, slots=True)
+class _Narrowed:
+    """Candidates with all of `tokens` inside the units of `scope` (paths; None: everywhere).
+
+    A commune's token narrows in the index; a province's has nearly everybody behind it, so there each
+    candidate is looked at instead: the index need not read a list of a million.
+    """
+
+    tokens: list[str]
+    scope: list[str] | None
+
+    def by_name(self, name: str, limit: int) -> list[_Row]:
+        """Whose name is, or begins with, `name`: at most `limit` of each."""
+        return self._rows("name_folded = %(name)s", limit, name=name) + self._rows(
+            "name_folded LIKE %(like)s", limit, like=f"{name}%"
+        )
+
+    def by_words(self, words: list[str], unfinished: list[str]) -> list[_Row]:
+        """Who has all `words`, and one of `unfinished` when there are any."""
+        where = "search_tokens @> %(words)s::varchar[]" if words else "TRUE"
+        if unfinished:
+            where += " AND search_tokens && %(unfinished)s::varchar[]"
+        return self._rows(where, COUNT_CAP + 1, words=words, unfinished=unfinished)
+
+    def _rows(self, where: str, limit: int, **values: str | list[str]) -> list[_Row]:
+        found: list[_Row] = []
+        with connection.cursor() as cursor:
+            for path in self.scope if self.scope is not None else [""]:
+                clauses = [where, "merged_into_id IS NULL"]
+                unit = f"u{path.rstrip('.').rsplit('.', 1)[-1]}"
+                if path.count(".") > _WIDE_TIERS:
+                    clauses.append("search_tokens @> ARRAY[%(unit)s]::varchar[]")
+                elif path:
+                    clauses.append("%(unit)s = ANY (search_tokens)")
+                if self.tokens:
+                    clauses.append("search_tokens @> %(tokens)s::varchar[]")
+                cursor.execute(
+                    "SELECT id, full_name, name_folded, name_sort, birth_year FROM people_person"
+                    f" WHERE {' AND '.join(clauses)} LIMIT %(limit)s",
+                    {**values, "tokens": self.tokens, "unit": unit, "limit": limit - len(found)},
+                )
+                found += [_Row(*row) for row in cursor.fetchall()]
+                if len(found) >= limit:
+                    break
+        return found
+
+
+_WIDE_TIERS = 2
+"""Country and province: their paths have at most two numbers."""
+
+
+def _scope_paths(actor: Actor) -> list[str] | None:
+    """The unit paths in which a person must live; None for no limit, [] for nobody."""
+    return None if actor.sees_everything else list(actor.paths(*Person.scope_roles))
 
 
 def duplicate_proposals(actor: Actor) -> QuerySet[DuplicateProposal]:

@@ -23,6 +23,7 @@ from khien.kernel.people.models import (
     Household,
     IdentityDocument,
     Merge,
+    NameWord,
     Person,
     Phone,
     Residence,
@@ -354,6 +355,7 @@ def load_people(
         [str(field.column) for field in columns],
         ([getattr(person, field.attname) for field in columns] for person in people),
     )
+    NameWord.remember({word for person in people for word in person.name_folded.split()})
     sealer = identity.Sealer()
     copy_rows(
         IdentityDocument,

@@ -36,7 +36,9 @@ def make_enrolment_code(actor: Actor, *, name: str, unit: AdminUnit) -> tuple[En
     actor.must_cover(unit, Role.ADMINISTRATOR)
     name = " ".join(name.split())
     if not name:
-        raise Invalid(_("Thiếu tên thiết bị."), field="name", way_out=_("Ví dụ: Điện thoại chốt Cầu Hồng Phú."))
+        raise Invalid(
+            _("Thiếu tên thiết bị."), field="name", way_out=_("Ví dụ: Điện thoại chốt Cầu Hồng Phú.")
+        )
     if actor.kind != "staff":
         raise Invalid(_("Mã ghi danh do một người quản trị tạo."), field="actor")
     code = "".join(secrets.choice(CODE_ALPHABET) for _place in range(CODE_LENGTH))
