@@ -142,7 +142,7 @@ class NameWord(models.Model):
         """Add the words that are new."""
         known = set(words)
         new = known - set(cls.objects.filter(word__in=known).values_list("word", flat=True))
-        cls.objects.bulk_create((cls(word=word) for word in sorted(new)), ignore_conflicts=True)
+        cls.objects.bulk_create([cls(word=word) for word in sorted(new)], ignore_conflicts=True)
 
 
 class DocumentKind(models.TextChoices):
