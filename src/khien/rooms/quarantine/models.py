@@ -237,7 +237,10 @@ class FollowUp(Scoped):
                 condition=~Q(state="done") | Q(recorded_at__isnull=False), name="follow_up_done_recorded"
             ),
         ]
-        indexes: ClassVar = [models.Index(fields=["due_on", "state"], name="follow_up_day_state")]
+        indexes: ClassVar = [
+            models.Index(fields=["due_on", "order"], name="follow_up_day"),
+            models.Index(fields=["due_on"], condition=Q(state="due"), name="follow_up_unanswered"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.order_id} · {self.due_on}"

@@ -77,8 +77,8 @@ def _mark_missed(actor: Actor, today: date) -> int:
     )
     FollowUp.objects.filter(pk__in=[f.pk for f in silent]).update(state=FollowUp.State.MISSED)
     for follow_up in silent:
-        days = reads.silent_days(follow_up.order_id, until=today)
-        if days >= allowed and follow_up.order.state == Order.State.ISSUED:
+        in_force = follow_up.order.state == Order.State.ISSUED
+        if in_force and (allowed <= 1 or reads.silent_days(follow_up.order_id, until=today) >= allowed):
             alarms.open_or_add(
                 actor,
                 follow_up.order,
