@@ -104,7 +104,7 @@ class Person(Scoped):
     def save(self, *args: Any, **kwargs: Any) -> None:
         self.prepare()
         super().save(*args, **kwargs)
-        NameWord.remember(self.name_folded.split())
+        remember_words(self.name_folded.split())
 
     def prepare(self) -> Person:
         """Set what follows from the other columns; bulk loads call it themselves."""
@@ -137,12 +137,12 @@ class NameWord(models.Model):
     def __str__(self) -> str:
         return self.word
 
-    @classmethod
-    def remember(cls, words: Iterable[str]) -> None:
-        """Add the words that are new."""
-        known = set(words)
-        new = known - set(cls.objects.filter(word__in=known).values_list("word", flat=True))
-        cls.objects.bulk_create([cls(word=word) for word in sorted(new)], ignore_conflicts=True)
+
+def remember_words(words: Iterable[str]) -> None:
+    """Add the words of names that are new to the vocabulary."""
+    wanted = set(words)
+    known = set(NameWord.objects.filter(word__in=wanted).values_list("word", flat=True))
+    NameWord.objects.bulk_create([NameWord(word=w) for w in sorted(wanted - known)], ignore_conflicts=True)
 
 
 class DocumentKind(models.TextChoices):

@@ -23,10 +23,10 @@ from khien.kernel.people.models import (
     Household,
     IdentityDocument,
     Merge,
-    NameWord,
     Person,
     Phone,
     Residence,
+    remember_words,
 )
 from khien.kernel.people.references import person_references
 from khien.kernel.staff import Actor, Role
@@ -355,7 +355,7 @@ def load_people(
         [str(field.column) for field in columns],
         ([getattr(person, field.attname) for field in columns] for person in people),
     )
-    NameWord.remember({word for person in people for word in person.name_folded.split()})
+    remember_words({word for person in people for word in person.name_folded.split()})
     sealer = identity.Sealer()
     copy_rows(
         IdentityDocument,
