@@ -3,10 +3,12 @@ unknown and are never sent a second time by software."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
-from django.db.models import Q
+from django.db import connection
+from django.db.models import F, Q
+from django.db.models.functions import Coalesce
 from django.utils.translation import gettext as _
 
 from khien.gateways.sms.interface import Answer, Outcome
@@ -37,11 +39,11 @@ def claim_rows(actor: Actor, *, broadcast: Broadcast, limit: int = CHUNK) -> lis
     if not rows:
         unchanged()
         return []
-    for row in rows:
-        row.state = Recipient.State.SUBMITTING
-        row.attempts += 1
-        row.submitted_at = row.submitted_at or clock.now()
-    Recipient.objects.bulk_update(rows, ["state", "attempts", "submitted_at"])
+    Recipient.objects.filter(pk__in=[row.pk for row in rows]).update(
+        state=Recipient.State.SUBMITTING,
+        attempts=F("attempts") + 1,
+        submitted_at=Coalesce(F("submitted_at"), clock.now()),
+    )
     record(actor, broadcast, claimed=len(rows))
     return rows
 
@@ -54,19 +56,18 @@ def settle_rows(actor: Actor, *, rows: Sequence[Recipient], outcomes: Sequence[O
     that a receipt has settled in the meantime keeps what the receipt said.
     """
     answered = {outcome.client_id: outcome for outcome in outcomes}
-    locked = Recipient.objects.select_for_update().filter(pk__in=[row.pk for row in rows])
-    done: list[Recipient] = []
+    early = _early_receipts(outcome.message_id for outcome in outcomes)
+    locked = list(
+        Recipient.objects.select_for_update().filter(pk__in=[row.pk for row in rows]).order_by("pk")
+    )
     tally: dict[str, int] = {}
     for row in locked:
         outcome = answered.get(row.client_id)
         if outcome is None:
             outcome = Outcome(row.client_id, Answer.UNKNOWN, code="no_outcome")
-        _apply(row, outcome)
+        _apply(row, outcome, early)
         tally[row.state] = tally.get(row.state, 0) + 1
-        done.append(row)
-    Recipient.objects.bulk_update(
-        done, ["state", "code", "message_id", "retry_at", "delivered_at"], batch_size=500
-    )
+    _write(locked)
     record(actor, f"broadcasts.broadcast:{rows[0].broadcast_id}", settled=tally)
     return tally
 
@@ -131,14 +132,34 @@ def settle_if_done(actor: Actor, broadcast: Broadcast) -> bool:
     return True
 
 
-def _apply(row: Recipient, outcome: Outcome) -> None:
+def _write(rows: Sequence[Recipient]) -> None:
+    """All rows in one statement, whatever each of them says."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE broadcasts_recipient AS r SET state = v.state, code = v.code, message_id = v.message_id,"
+            " retry_at = v.retry_at, delivered_at = v.delivered_at"
+            " FROM unnest(%s::bigint[], %s::varchar[], %s::varchar[], %s::varchar[], %s::timestamptz[],"
+            " %s::timestamptz[]) AS v(id, state, code, message_id, retry_at, delivered_at) WHERE r.id = v.id",
+            [
+                [row.pk for row in rows],
+                [str(row.state) for row in rows],
+                [row.code[:60] for row in rows],
+                [row.message_id[:80] for row in rows],
+                [row.retry_at for row in rows],
+                [row.delivered_at for row in rows],
+            ],
+        )
+
+
+def _apply(row: Recipient, outcome: Outcome, early: dict[str, UnmatchedReceipt]) -> None:
     if row.state not in (Recipient.State.SUBMITTING, Recipient.State.UNKNOWN):
         row.message_id = row.message_id or outcome.message_id
         return
     row.code, row.retry_at = outcome.code, None
     if outcome.answer is Answer.ACCEPTED:
         row.state, row.message_id, row.code = Recipient.State.ACCEPTED, outcome.message_id, ""
-        _apply_early_receipt(row)
+        if receipt := early.get(row.message_id):
+            _apply_early_receipt(row, receipt)
     elif outcome.answer is Answer.REJECTED or (
         outcome.answer is Answer.THROTTLED and row.attempts >= MAX_ATTEMPTS
     ):
@@ -151,12 +172,16 @@ def _apply(row: Recipient, outcome: Outcome) -> None:
         row.state = Recipient.State.UNKNOWN
 
 
-def _apply_early_receipt(row: Recipient) -> None:
-    """A receipt that overtook the answer waited under the gateway's message id."""
-    early = UnmatchedReceipt.objects.filter(message_id=row.message_id).order_by("-at").first()
-    if early is None:
-        return
-    delivered = early.delivery == "delivered"
+def _early_receipts(message_ids: Iterable[str]) -> dict[str, UnmatchedReceipt]:
+    """Receipts that overtook their answers and waited under the gateway's message ids; they wait no more."""
+    rows = UnmatchedReceipt.objects.filter(message_id__in=[pk for pk in message_ids if pk]).order_by("at")
+    found = {row.message_id: row for row in rows}
+    if found:
+        UnmatchedReceipt.objects.filter(message_id__in=list(found)).delete()
+    return found
+
+
+def _apply_early_receipt(row: Recipient, receipt: UnmatchedReceipt) -> None:
+    delivered = receipt.delivery == "delivered"
     row.state = Recipient.State.DELIVERED if delivered else Recipient.State.UNDELIVERED
-    row.delivered_at = early.at if delivered else None
-    UnmatchedReceipt.objects.filter(message_id=row.message_id).delete()
+    row.delivered_at = receipt.at if delivered else None

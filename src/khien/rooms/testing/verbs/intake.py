@@ -6,8 +6,8 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import date
 
-from django.db import transaction
 from django.utils.translation import gettext as _
 
 from khien.kernel import clock
@@ -17,9 +17,9 @@ from khien.kernel.staff import Actor, Role
 from khien.kernel.units.models import AdminUnit
 from khien.rooms.testing import reads
 from khien.rooms.testing.barcodes import normalise
-from khien.rooms.testing.models import HeldRow, Intake, Result
+from khien.rooms.testing.models import HeldRow, Intake, Result, Specimen
 from khien.rooms.testing.rows import ResultRow, read_moment, read_value
-from khien.rooms.testing.verbs.results import record_result
+from khien.rooms.testing.verbs.results import announce_result, first_result, record_result
 
 MAX_ROWS = 5000
 
@@ -61,15 +61,13 @@ def import_results(actor: Actor, *, rows: Sequence[ResultRow], source: str) -> I
             code="too_many_rows",
             way_out=_("Chia thành các phần không quá %(limit)d dòng.") % {"limit": MAX_ROWS},
         )
-    contradictions = _contradictions(rows)
-    seen_people: dict[tuple[int, str], tuple[int, str]] = {}
+    batch = _Batch(actor, rows)
     answers: list[RowAnswer] = []
     problems: list[tuple[ResultRow, Problem]] = []
     stored: list[Result] = []
     for row in rows:
         try:
-            with transaction.atomic():
-                result, is_new = _take(actor, row, contradictions, seen_people)
+            result, is_new = batch.take(row)
         except Problem as problem:
             problems.append((row, problem))
             answers.append(_held(row, problem))
@@ -77,6 +75,9 @@ def import_results(actor: Actor, *, rows: Sequence[ResultRow], source: str) -> I
         if is_new:
             stored.append(result)
         answers.append(RowAnswer(row.line, result.specimen.barcode, "stored" if is_new else "duplicate"))
+    Result.objects.bulk_create(stored)
+    for result in stored:
+        announce_result(actor, result)
     intake = Intake.objects.create(
         unit=_unit_of(actor),
         source=source,
@@ -105,7 +106,15 @@ def import_results(actor: Actor, *, rows: Sequence[ResultRow], source: str) -> I
 def retry_held(actor: Actor, *, held: HeldRow) -> Result:
     """Try a held row again, as it is; raises the problem that still stands."""
     row = _open(actor, held)
-    result, _is_new = _take(actor, ResultRow.from_stored(row.line, row.row), {}, {})
+    again = ResultRow.from_stored(row.line, row.row)
+    result = record_result(
+        actor,
+        specimen=reads.specimen_by_barcode(actor, again.barcode),
+        value=read_value(again.value),
+        resulted_at=read_moment(again.resulted_at),
+        ct_value=again.ct_value,
+        assay=again.assay,
+    )
     row.state, row.settled_at, row.settled_by = HeldRow.State.STORED, clock.now(), actor.id
     row.save(update_fields=["state", "settled_at", "settled_by"])
     record(actor, row, persons=[result.specimen.person_id])
@@ -128,42 +137,70 @@ def dismiss_held(actor: Actor, *, held: HeldRow, reason: str) -> HeldRow:
     return row
 
 
-def _take(
-    actor: Actor,
-    row: ResultRow,
-    contradictions: dict[str, list[int]],
-    seen_people: dict[tuple[int, str], tuple[int, str]],
-) -> tuple[Result, bool]:
-    """The result of one row and whether it is new. Raises the row's problem."""
-    barcode = normalise(row.barcode)
-    if barcode in contradictions:
-        raise Conflict(
-            _("Ống %(barcode)s có kết quả khác nhau trong cùng lần gửi (các dòng %(lines)s).")
-            % {"barcode": barcode, "lines": ", ".join(map(str, contradictions[barcode]))},
-            field="barcode",
-            code="tube_twice",
-            way_out=_("Giữ lại dòng đúng rồi gửi lại."),
+class _Batch:
+    """A batch's tubes and their results so far, read and locked in two queries however many rows there are."""
+
+    def __init__(self, actor: Actor, rows: Sequence[ResultRow]) -> None:
+        self.actor = actor
+        barcodes = {barcode for row in rows if (barcode := _barcode(row))}
+        specimens = (
+            Specimen.objects.seen_by(actor)
+            .select_related("unit")
+            .select_for_update(of=("self",))
+            .filter(barcode__in=barcodes)
+            .order_by("pk")
         )
-    specimen = reads.specimen_by_barcode(actor, barcode)
-    person_day = (specimen.person_id, clock.local(specimen.sampled_at).date().isoformat())
-    line, other = seen_people.setdefault(person_day, (row.line, barcode))
-    if other != barcode:
-        raise Conflict(
-            _("Cùng một người, lấy mẫu cùng ngày, đã có ống khác ở dòng %(line)d.") % {"line": line},
-            field="barcode",
-            code="person_twice",
-            way_out=_("Kiểm tra nhãn hai ống; nếu đúng là hai mẫu, nhận dòng này ở trang dòng bị giữ."),
+        self.specimens: dict[str, Specimen] = {specimen.barcode: specimen for specimen in specimens}
+        self.current: dict[int, Result] = reads.current_results(self.specimens.values())
+        self.contradictions = _contradictions(rows)
+        self.people: dict[tuple[int, date], tuple[int, str]] = {}
+
+    def take(self, row: ResultRow) -> tuple[Result, bool]:
+        """The result of one row, and whether it is to be stored (it may be there already, or come from an
+        earlier row). Raises the row's problem."""
+        barcode = normalise(row.barcode)
+        if barcode in self.contradictions:
+            raise Conflict(
+                _("Ống %(barcode)s có kết quả khác nhau trong cùng lần gửi (các dòng %(lines)s).")
+                % {"barcode": barcode, "lines": ", ".join(map(str, self.contradictions[barcode]))},
+                field="barcode",
+                code="tube_twice",
+                way_out=_("Giữ lại dòng đúng rồi gửi lại."),
+            )
+        specimen = self.specimens.get(barcode)
+        if specimen is None:
+            raise reads.unknown_tube(barcode)
+        self.actor.must_cover(specimen.unit, Role.LABORATORY)
+        day = clock.local(specimen.sampled_at).date()
+        line, other = self.people.get((specimen.person_id, day), (row.line, barcode))
+        if other != barcode:
+            raise Conflict(
+                _("Cùng một người, lấy mẫu cùng ngày, đã có ống khác ở dòng %(line)d.") % {"line": line},
+                field="barcode",
+                code="person_twice",
+                way_out=_("Kiểm tra nhãn hai ống; nếu đúng là hai mẫu, nhận dòng này ở trang dòng bị giữ."),
+            )
+        current = self.current.get(specimen.pk)
+        result = first_result(
+            self.actor,
+            specimen,
+            current,
+            value=read_value(row.value),
+            resulted_at=read_moment(row.resulted_at),
+            ct_value=row.ct_value,
+            assay=row.assay,
         )
-    had = Result.objects.filter(specimen=specimen, is_current=True).exists()
-    result = record_result(
-        actor,
-        specimen=specimen,
-        value=read_value(row.value),
-        resulted_at=read_moment(row.resulted_at),
-        ct_value=row.ct_value,
-        assay=row.assay,
-    )
-    return result, not had
+        result.specimen = specimen
+        self.people[specimen.person_id, day] = (line, barcode)
+        self.current[specimen.pk] = result
+        return result, result is not current
+
+
+def _barcode(row: ResultRow) -> str:
+    try:
+        return normalise(row.barcode)
+    except Invalid:
+        return ""
 
 
 def _contradictions(rows: Sequence[ResultRow]) -> dict[str, list[int]]:

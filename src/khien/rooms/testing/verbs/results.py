@@ -34,44 +34,68 @@ def record_result(
     sampling.
     """
     actor.must_cover(specimen.unit, Role.LABORATORY)
-    resulted_at = resulted_at or clock.now()
-    ct_value = _checked(specimen, value, resulted_at, ct_value)
     Specimen.objects.select_for_update().get(pk=specimen.pk)
     current = Result.objects.filter(specimen=specimen, is_current=True).first()
-    if current is not None:
-        same_ct = ct_value is None or current.ct_value is None or ct_value == current.ct_value
-        if current.value == value and same_ct:
-            unchanged()
-            return current
-        raise Conflict(
-            _("Ống %(barcode)s đã có kết quả %(value)s lúc %(when)s.")
-            % {
-                "barcode": specimen.barcode,
-                "value": current.get_value_display().lower(),
-                "when": dates.moment(current.resulted_at),
-            },
-            field="value",
-            code="result_exists",
-            way_out=_("Nếu kết quả cũ sai, dùng “Đính chính” và ghi lý do."),
-        )
-    result = Result.objects.create(
-        specimen=specimen,
-        value=value,
-        ct_value=ct_value,
-        assay=assay.strip()[:60],
-        resulted_at=resulted_at,
-        recorded_at=clock.now(),
-        recorded_by=actor.id,
+    result = first_result(
+        actor, specimen, current, value=value, resulted_at=resulted_at, ct_value=ct_value, assay=assay
     )
+    if result is current:
+        unchanged()
+        return result
+    result.save()
+    announce_result(actor, result)
+    return result
+
+
+def first_result(
+    actor: Actor,
+    specimen: Specimen,
+    current: Result | None,
+    *,
+    value: str,
+    resulted_at: datetime | None,
+    ct_value: Decimal | float | str | None,
+    assay: str,
+) -> Result:
+    """The row that `record_result` is about to store, or `current` when that says the same. Raises its
+    problems. The caller holds the specimen's lock."""
+    resulted_at = resulted_at or clock.now()
+    ct = _checked(specimen, value, resulted_at, ct_value)
+    if current is None:
+        return Result(
+            specimen=specimen,
+            value=value,
+            ct_value=ct,
+            assay=assay.strip()[:60],
+            resulted_at=resulted_at,
+            recorded_at=clock.now(),
+            recorded_by=actor.id,
+        )
+    if current.value == value and (ct is None or current.ct_value is None or ct == current.ct_value):
+        return current
+    raise Conflict(
+        _("Ống %(barcode)s đã có kết quả %(value)s lúc %(when)s.")
+        % {
+            "barcode": specimen.barcode,
+            "value": current.get_value_display().lower(),
+            "when": dates.moment(current.resulted_at),
+        },
+        field="value",
+        code="result_exists",
+        way_out=_("Nếu kết quả cũ sai, dùng “Đính chính” và ghi lý do."),
+    )
+
+
+def announce_result(actor: Actor, result: Result) -> None:
+    """The audit line and the event of a result that has been stored."""
     record(
         actor,
         result,
-        persons=[specimen.person_id],
+        persons=[result.specimen.person_id],
         event=RESULT_RECORDED,
-        payload=_payload(result, specimen),
-        value=value,
+        payload=_payload(result, result.specimen),
+        value=result.value,
     )
-    return result
 
 
 @verb(Role.LABORATORY)
