@@ -2,15 +2,35 @@
 
 from __future__ import annotations
 
+from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from khien.kernel.registries import RetentionRule, retention
-from khien.rooms.tracing import events, verbs
+from khien.kernel.registries import (
+    MenuEntry,
+    PersonPanel,
+    RetentionRule,
+    SearchEntry,
+    SearchHit,
+    menu,
+    person_panels,
+    retention,
+    search_entries,
+)
+from khien.kernel.staff import Actor, Role
+from khien.rooms.tracing import events, reads, verbs
+from khien.rooms.tracing.models import TRACERS
 
 
 def announce() -> None:
     """Fill the registries; called once by the app."""
     assert events.CASE_OPENED
+    roles = frozenset({Role.TRACER, Role.COMMUNE_OFFICER})
+    menu.add("tracing.cases", MenuEntry(_("Ca bệnh"), "tracing:cases", roles, 30))
+    menu.add("tracing.outbreaks", MenuEntry(_("Ổ dịch"), "tracing:outbreaks", roles, 31))
+    person_panels.add(
+        "tracing.person", PersonPanel(_("Truy vết"), "tracing/panel.html", reads.person_panel, 20)
+    )
+    search_entries.add("tracing.cases", SearchEntry(_("Ca bệnh"), find_cases, 20))
     retention.add(
         "tracing.contacts",
         RetentionRule(_("Danh sách tiếp xúc của ca đã đóng"), "retention.contacts", verbs.forget_contacts),
@@ -18,3 +38,18 @@ def announce() -> None:
     retention.add(
         "tracing.held", RetentionRule(_("Dòng danh sách ca bị giữ"), "retention.held", verbs.forget_held)
     )
+
+
+def find_cases(actor: Actor, text: str, limit: int) -> list[SearchHit]:
+    """Cases by number or by words of the person's name, for the one search."""
+    if not actor.has(*TRACERS):
+        return []
+    return [
+        SearchHit(
+            label=f"{case.label} · {case.person.full_name}",
+            detail=f"{case.get_status_display()} · {case.unit.full_name}",
+            url=reverse("tracing:case", args=[case.pk]),
+            rank=1.0,
+        )
+        for case in reads.cases(actor, reads.CaseFilter(text=text))[:limit]
+    ]

@@ -1,0 +1,125 @@
+"""`khien import linelist`: a line list of cases, with who infected whom, becomes an outbreak."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+
+@click.command("linelist")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--outbreak", "name", required=True, help="Name of the outbreak; the same name again adds to it."
+)
+@click.option(
+    "--contacts",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A second CSV file: who infected whom (columns from, to, exposure).",
+)
+@click.option("--unit", "unit_code", help="Code of the unit that the cases stand in (default: the province).")
+@click.option(
+    "--map",
+    "mapping",
+    multiple=True,
+    metavar="FIELD=COLUMN",
+    help="Which column is which field (number, onset, confirmed, infector, exposure, sex, age, name; of the "
+    "contacts: from, to, exposure). What is not given is guessed by the columns' names and shown.",
+)
+@click.option("--dry-run", is_flag=True, help="Say what would happen and change nothing.")
+def import_linelist(
+    file: Path,
+    name: str,
+    contacts: Path | None,
+    unit_code: str | None,
+    mapping: tuple[str, ...],
+    dry_run: bool,
+) -> None:
+    """Take in FILE, a CSV line list in UTF-8 (separated by comma, semicolon or tab; days as 2022-01-31 or
+    31/01/2022). Every row is stored, found already there, or held with its reason."""
+    import django
+
+    django.setup()
+    from django.db import transaction
+    from django.utils import translation
+
+    from khien.kernel.errors import Problem
+    from khien.kernel.staff import system_actor
+    from khien.rooms.tracing import reads
+    from khien.rooms.tracing.verbs import import_line_list
+
+    actor = system_actor("import linelist")
+    with translation.override("vi"):
+        try:
+            given = _given(mapping)
+            unit = _unit(unit_code)
+            with transaction.atomic():
+                answer = import_line_list(
+                    actor,
+                    outbreak_name=name,
+                    unit=unit,
+                    cases=file.read_bytes(),
+                    contacts=None if contacts is None else contacts.read_bytes(),
+                    mapping=given,
+                )
+                intake = answer.intake
+                pairs = reads.pairs(actor, intake.outbreak_id)
+                transaction.set_rollback(dry_run)
+        except Problem as problem:
+            click.echo(f"{problem}", err=True)
+            sys.exit(2)
+    click.echo("Các cột: " + ", ".join(f"{field} = {column}" for field, column in intake.mapping.items()))
+    click.echo(
+        f"Ca bệnh: nhận {intake.received} = ghi {intake.stored} + trùng {intake.duplicate} + giữ lại {intake.held}"
+    )
+    click.echo(
+        f"Quan hệ lây: nhận {intake.links_received} = ghi {intake.links_stored}"
+        f" + trùng {intake.links_duplicate} + giữ lại {intake.links_held}"
+    )
+    for refusal in answer.held:
+        click.echo(f"  giữ lại: {refusal.sheet} dòng {refusal.line}: {refusal.reason}")
+    click.echo(f"Cặp nguồn – lây trong ổ dịch: {pairs.linked}")
+    if pairs.mean is not None:
+        sd = "–" if pairs.sd is None else f"{pairs.sd:.4f}"
+        click.echo(
+            f"Khoảng cách thế hệ (ngày giữa hai khởi phát): n = {pairs.timed}, trung bình {pairs.mean:.4f},"
+            f" độ lệch chuẩn {sd}, từ {pairs.low} đến {pairs.high}"
+        )
+    if dry_run:
+        click.echo("Chạy thử: chưa ghi gì.")
+    else:
+        click.echo(f"Xem tại /tracing/outbreaks/{intake.outbreak_id}/")
+
+
+def _given(mapping: tuple[str, ...]) -> dict[str, str]:
+    from khien.kernel.errors import Invalid
+    from khien.rooms.tracing.linelist import CASE_FIELDS, LINK_FIELDS
+
+    given = {}
+    for text in mapping:
+        field, equals, column = text.partition("=")
+        if not equals or field not in {*CASE_FIELDS, *LINK_FIELDS}:
+            known = ", ".join({**CASE_FIELDS, **LINK_FIELDS})
+            raise Invalid(f"--map {text}: viết FIELD=CỘT.", way_out=f"Các trường: {known}.")
+        given[field] = column
+    return given
+
+
+def _unit(code: str | None):  # type: ignore[no-untyped-def]  # AdminUnit is known only after setup
+    from django.conf import settings
+
+    from khien.kernel import clock
+    from khien.kernel.errors import NotFound
+    from khien.kernel.units.models import AdminUnit
+
+    wanted = code or settings.KHIEN_PROVINCE
+    units = list(AdminUnit.objects.filter(code=wanted).exclude(tier=0))
+    if not units:
+        raise NotFound(
+            f"Không có đơn vị mang mã {wanted}.", way_out="Nạp đơn vị bằng khien migrate, hoặc chỉ --unit MÃ."
+        )
+    # A code is used again over time: the unit of today, else the one that ended last.
+    today = clock.today()
+    alive = [u for u in units if u.during.upper is None or u.during.upper > today]
+    return (alive or sorted(units, key=lambda u: u.during.upper))[-1]

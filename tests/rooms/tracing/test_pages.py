@@ -1,0 +1,209 @@
+"""The pages and the machine door, without scripts, as a tracer uses them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from django.test import Client
+
+from khien.kernel import clock
+from khien.kernel.audit.models import AuditLine
+from khien.kernel.staff import Role
+from khien.rooms.tracing import verbs
+from khien.rooms.tracing.models import TracedContact
+from tests.factories import NOON, make_account, make_person, make_place, make_province, make_unit
+from tests.rooms.tracing.scenes import SYSTEM, at, load_rules, open_case, stay
+
+pytestmark = pytest.mark.django_db
+DATA = Path(__file__).parents[2] / "data/outbreaks"
+
+
+@pytest.fixture(autouse=True)
+def noon():
+    with clock.reads.frozen_at(NOON):
+        load_rules()
+        yield
+
+
+@pytest.fixture
+def unit():
+    return make_province()[2]
+
+
+@pytest.fixture
+def tracer(unit):
+    client = Client()
+    client.force_login(
+        make_account(Role.TRACER, unit), backend="allauth.account.auth_backends.AuthenticationBackend"
+    )
+    return client
+
+
+@pytest.fixture
+def case(unit):
+    person, friend = make_person("Trần Thị Ca", unit), make_person("Lê Văn Bạn", unit)
+    seller = make_person("Phạm Thị Chợ", unit)
+    cafe = make_place(unit, "Cà phê Sông Đáy", "cafe", area_m2=60)
+    market = make_place(unit, "Chợ Bầu", "market", area_m2=5000)
+    stay(person, cafe, at(8, 9), 60)
+    stay(friend, cafe, at(8, 9, 30), 60)
+    stay(person, market, at(8, 15), 60)
+    stay(seller, market, at(8, 8), 600)
+    return open_case(person, unit, result_id=1, sampled_at=at(9, 8), resulted_at=at(9, 20))
+
+
+def test_a_tracer_lists_and_approves_on_one_page(tracer, case) -> None:
+    page = tracer.get(f"/tracing/cases/{case.pk}/")
+    assert "Trần Thị Ca" in page.content.decode()
+    assert "Lập danh sách" in page.content.decode()
+    answer = tracer.post(f"/tracing/cases/{case.pk}/list/", follow=True)
+    text = answer.content.decode()
+    assert "Cà phê Sông Đáy, 09:30–10:00 08/01/2022" in text
+    assert "điều b" in text
+    assert "Trong 2 địa điểm của ca này, 2 nơi có lượt quét" in text
+    friend = TracedContact.objects.get(person__full_name="Lê Văn Bạn")
+    seller = TracedContact.objects.get(person__full_name="Phạm Thị Chợ")
+    assert f'value="{friend.pk}" id="c{friend.pk}" checked' in text
+    assert f'value="{seller.pk}" id="c{seller.pk}">' in text
+    page = f"/tracing/cases/{case.pk}/contacts/"
+    ticked = tracer.get(page + "?top=1").content.decode()
+    assert f'value="{seller.pk}" id="c{seller.pk}" checked' in ticked
+    listed = friend.contact_list_id
+    refused = tracer.post(page, {"list": listed, "contacts": [seller.pk]})
+    assert refused.status_code == 422
+    assert "chưa có lý do" in refused.content.decode()
+    done = tracer.post(page, {"list": listed, "contacts": [friend.pk]}, follow=True)
+    assert "Đã duyệt 1 người" in done.content.decode()
+    friend.refresh_from_db()
+    assert friend.state == "approved"
+
+
+def test_every_page_writes_who_was_shown(tracer, case) -> None:
+    verbs.list_contacts(SYSTEM, case_id=case.pk)
+    tracer.get(f"/tracing/cases/{case.pk}/contacts/")
+    line = AuditLine.objects.filter(act="tracing.contact_list").latest("pk")
+    assert set(line.persons) >= {case.person_id, *case.contacts.values_list("person_id", flat=True)}
+
+
+def test_the_clock_names_the_blocking_step(tracer, case) -> None:
+    assert (
+        "Đang chờ: <strong>Lập danh sách</strong>"
+        in tracer.get(f"/tracing/cases/{case.pk}/").content.decode()
+    )
+    assert "Trần Thị Ca" in tracer.get("/tracing/?step=listed").content.decode()
+    verbs.list_contacts(SYSTEM, case_id=case.pk)
+    assert "Trần Thị Ca" not in tracer.get("/tracing/?step=listed").content.decode()
+    assert "Trần Thị Ca" in tracer.get("/tracing/?step=approved").content.decode()
+
+
+def test_the_interview_is_entered_on_the_case_page_and_bad_input_is_answered_beside_the_field(
+    tracer, case
+) -> None:
+    base = f"/tracing/cases/{case.pk}"
+    future = tracer.post(f"{base}/symptoms/", {"classification": "confirmed", "onset_on": "2022-03-01"})
+    assert future.status_code == 422
+    assert "tương lai" in future.content.decode()
+    tracer.post(f"{base}/symptoms/", {"classification": "confirmed", "onset_on": "2022-01-08"})
+    place = {"place_code": "KHONGCO", "start": "2022-01-08T09:00", "end": "2022-01-08T10:00"}
+    assert "Không có địa điểm mang mã này" in tracer.post(f"{base}/landmarks/", place).content.decode()
+    text = {"text": "Đám cưới", "start": "2022-01-08T09:00", "end": "2022-01-08T10:00"}
+    assert tracer.post(f"{base}/landmarks/", text).status_code == 302
+    hand = {"full_name": "Ông Bảy", "kind": "body", "day": "2022-01-08", "minutes": "5"}
+    assert tracer.post(f"{base}/hand-contacts/", hand).status_code == 302
+    page = tracer.get(f"{base}/").content.decode()
+    assert "Đám cưới" in page
+    assert "Ông Bảy" in page
+    case.refresh_from_db()
+    assert case.onset_on is not None
+    assert case.landmarks.get().start == at(8, 9)
+
+
+def test_the_chain_is_a_picture_with_a_table_beside_it(tracer, case, unit) -> None:
+    verbs.list_contacts(SYSTEM, case_id=case.pk)
+    friend = TracedContact.objects.get(person__full_name="Lê Văn Bạn").person
+    second = open_case(friend, unit, result_id=2, sampled_at=at(10, 8), resulted_at=at(10, 11))
+    text = tracer.get(f"/tracing/cases/{second.pk}/chain/").content.decode()
+    assert "<svg" in text
+    assert "style=" not in text
+    assert text.count(f'href="/tracing/cases/{case.pk}/"') >= 2
+    assert "Là người tiếp xúc của ca trước" in text
+
+
+def test_an_outbreak_shows_its_curve_r_and_chains(tracer, unit) -> None:
+    verbs.import_line_list(
+        SYSTEM,
+        outbreak_name="Sởi Hagelloch",
+        unit=unit,
+        cases=(DATA / "measles_hagelloch_1861.csv").read_bytes(),
+    )
+    page = tracer.get("/tracing/outbreaks/")
+    assert "Sởi Hagelloch" in page.content.decode()
+    address = page.context["page"].object_list[0].pk
+    text = tracer.get(f"/tracing/outbreaks/{address}/").content.decode()
+    assert text.count('class="bar"') > 20
+    assert 'class="band"' in text
+    assert "184 cặp nguồn – lây" in text
+    table = tracer.get(f"/tracing/outbreaks/{address}/?format=csv").content.decode()
+    assert table.startswith("day,cases,r_mean,r_low,r_high")
+
+
+def test_a_held_result_is_shown_and_decided(tracer, case, unit) -> None:
+    verbs.close_case(SYSTEM, case_id=case.pk, note="Khỏi")
+    held = verbs.hold_result(
+        SYSTEM,
+        result_id=9,
+        person_id=case.person_id,
+        unit_id=unit.pk,
+        sampled_at=at(9, 7),
+        resulted_at=at(10, 7),
+        reason="Ca đã đóng",
+    )
+    assert "Ca đã đóng" in tracer.get("/tracing/").content.decode()
+    assert tracer.post(f"/tracing/held/{held.pk}/", {"decision": "reopen"}).status_code == 302
+    case.refresh_from_db()
+    assert case.status == "open"
+
+
+def test_a_case_is_opened_by_hand_for_a_person(tracer, unit) -> None:
+    person = make_person("Nghi Ngờ", unit)
+    answer = tracer.post(
+        f"/tracing/people/{person.public_id}/open/",
+        {"classification": "suspected", "onset_on": "2022-01-09"},
+        follow=True,
+    )
+    assert "Nghi Ngờ" in answer.content.decode()
+
+
+def test_another_unit_and_another_role_see_nothing(case) -> None:
+    stranger = Client()
+    stranger.force_login(
+        make_account(Role.TRACER, make_unit()), backend="allauth.account.auth_backends.AuthenticationBackend"
+    )
+    assert stranger.get(f"/tracing/cases/{case.pk}/").status_code == 404
+    assert stranger.get(f"/api/v1/tracing/cases/{case.pk}/contacts").status_code == 404
+    leader = Client()
+    leader.force_login(
+        make_account(Role.LEADER, case.unit), backend="allauth.account.auth_backends.AuthenticationBackend"
+    )
+    assert leader.get("/tracing/").status_code == 403
+    assert leader.get("/api/v1/tracing/cases").status_code == 403
+
+
+def test_the_machine_door_gives_cases_and_contacts_with_their_evidence(tracer, case) -> None:
+    verbs.list_contacts(SYSTEM, case_id=case.pk)
+    cases = tracer.get("/api/v1/tracing/cases").json()
+    assert cases["count"] == 1
+    assert cases["items"][0]["blocking_step"] == "Duyệt danh sách"
+    contacts = tracer.get(f"/api/v1/tracing/cases/{case.pk}/contacts").json()
+    assert contacts["rules"]["tracing.contact_definition"] == "11042/BYT-DP"
+    first = contacts["items"][0]
+    assert (first["name"], first["legal"], first["clause"]) == ("Lê Văn Bạn", True, "b")
+    assert first["why"][0]["place_name"] == "Cà phê Sông Đáy"
+    assert Client().get("/api/v1/tracing/cases").status_code == 401
+
+
+def test_the_search_and_the_person_page_know_of_cases(tracer, case) -> None:
+    text = tracer.get(f"/desk/people/{case.person.public_id}/").content.decode()
+    assert f"/tracing/cases/{case.pk}/" in text
+    assert f"/tracing/cases/{case.pk}/" in tracer.get(f"/desk/search/?q=BN{case.pk}").content.decode()
