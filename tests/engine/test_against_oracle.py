@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from khien.engine import OPEN, Presence, backward, encounters, forward, shared_place_hours
@@ -15,20 +15,21 @@ PERSONS = 6
 SECOND, DAY = 1 / 60, 86_400  # of a minute; of seconds
 AS_OF = 45
 
-quick = settings(deadline=None, derandomize=True, max_examples=250)
+quick = settings(deadline=None, derandomize=True, max_examples=200)
 
 
 @st.composite
-def records(draw: st.DrawFn, size: int = 30) -> tuple[list[Stay], Presence]:
+def records(draw: st.DrawFn) -> tuple[list[Stay], Presence]:
     """A few people crossing at few places: many ties, stays of no length, some still open."""
     stay = st.tuples(
         st.integers(0, PERSONS - 1),
         st.integers(0, 2),
         st.integers(0, 30),
-        st.one_of(st.just(0), st.integers(0, 6), st.integers(5, 40), st.none()),
+        st.sampled_from([0, 0, 1, 2, 3, 4, 5, 6, 8, 12, 30, None]),
     )
     rows = [(person, 0, 50, 0) for person in range(PERSONS)]  # so that everybody is known
-    rows += draw(st.lists(stay, max_size=size))
+    size = draw(st.sampled_from([30, 20, 10, 3]))
+    rows += draw(st.lists(stay, min_size=size, max_size=size))
     stays = [Stay(a, b, c, AS_OF if d is None else c + d) for a, b, c, d in rows]
     leave = [OPEN if row[3] is None else one.leave for row, one in zip(rows, stays, strict=True)]
     columns = zip(*((one.person, one.place, one.enter) for one in stays), strict=True)
@@ -68,7 +69,7 @@ def test_encounters(data, case, window, limits):
     records(),
     st.dictionaries(st.integers(0, PERSONS - 1), windows, min_size=1, max_size=2),
     st.integers(1, 3),
-    st.sampled_from([0, 0, 1, 3, 8]),
+    st.sampled_from([0, 1, 3, 8]),
     st.sampled_from([None, None, 0, 1, 4, 10]),
     thresholds,
     st.sampled_from([25, 40, 52]),
@@ -115,9 +116,8 @@ def test_backward(data, onsets, incubation, limits):
     assert found.cases.tolist() == sorted(found.cases, reverse=True)
 
 
-@quick
+@settings(quick, max_examples=60)
 @given(records(), st.sets(st.integers(0, PERSONS - 1), min_size=2), windows)
-@example(([Stay(0, 0, 0, 0)], Presence.from_arrays([0], [0], [0], [0])), {0}, (0, 1))
 def test_shared_place_hours(data, cases, window):
     """One oracle second is ten minutes here, so that stays cross hours."""
     stays, presence = data

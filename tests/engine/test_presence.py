@@ -73,6 +73,24 @@ def test_after_ends_before_its_last_second():
     assert encounters(presence, 1, (0, 1000), after_minutes=1).person.tolist() == [2]
 
 
+def test_an_instant_that_is_both_together_and_after_counts_once():
+    """1 is at the place at the instant at which 2 enters: together if an instant is enough, otherwise after."""
+    presence = Presence.from_arrays([1, 2], [5, 5], [60, 60], [60, 300])
+    for least, kind in ((0, "together"), (1, "after")):
+        found = encounters(presence, 1, (0, 1000), min_minutes=least, after_minutes=1)
+        assert found.kind.tolist() == [kind]
+        sources = backward(
+            presence,
+            2,
+            1000,
+            min_incubation_days=0,
+            max_incubation_days=1,
+            min_minutes=least,
+            after_minutes=1,
+        )
+        assert sources.encounters.tolist() == [1]
+
+
 def test_short_encounters_never_add_up_to_one_that_counts():
     presence = Presence.from_arrays([1, 2, 2], [5, 5, 5], [0, 0, 1000], [2000, 600, 1600])
     assert len(contacts(presence, 1, (0, 5000), min_minutes=15)) == 0
