@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
+import http.client
 import logging
 import os
 import signal
@@ -143,7 +144,7 @@ class Supervisor:
                 for part in self.parts:
                     if part.name == "web" or ready or time.monotonic() > others_at:
                         part.keep()
-                if not ready and answers():
+                if not ready and responds():
                     ready = True
                     assert self.on_ready is not None
                     self.on_ready()
@@ -231,6 +232,21 @@ def answers() -> bool:
         socket.create_connection((_reach(host), environment.get("KHIEN_PORT").number()), timeout=0.5).close()
     except OSError:
         return False
+    return True
+
+
+def responds() -> bool:
+    """Does the web server answer a request? (Its port is open before its processes have loaded.)"""
+    connection = http.client.HTTPConnection(
+        _reach(environment.get("KHIEN_BIND").text()), environment.get("KHIEN_PORT").number(), timeout=2
+    )
+    try:
+        connection.request("HEAD", "/")
+        connection.getresponse().read()
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
     return True
 
 
