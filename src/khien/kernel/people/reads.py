@@ -170,10 +170,15 @@ class _Narrowed:
                     clauses.append("%(unit)s = ANY (search_tokens)")
                 if self.tokens:
                     clauses.append("search_tokens @> %(tokens)s::varchar[]")
+                statement = " ".join(
+                    [
+                        "SELECT id, full_name, name_folded, name_sort, birth_year FROM people_person WHERE",
+                        " AND ".join(clauses),
+                        "LIMIT %(limit)s",
+                    ]
+                )
                 cursor.execute(
-                    "SELECT id, full_name, name_folded, name_sort, birth_year FROM people_person"
-                    f" WHERE {' AND '.join(clauses)} LIMIT %(limit)s",
-                    {**values, "tokens": self.tokens, "unit": unit, "limit": limit - len(found)},
+                    statement, {**values, "tokens": self.tokens, "unit": unit, "limit": limit - len(found)}
                 )
                 found += [_Row(*row) for row in cursor.fetchall()]
                 if len(found) >= limit:
