@@ -29,7 +29,9 @@ def menu_links(context: template.Context) -> list[MenuLink]:
     path = context["request"].path
     entries: list[MenuEntry] = context.get("menu", [])
     found = [(str(entry.label), reverse(entry.url_name)) for entry in entries]
-    inside = max((url for _label, url in found if path.startswith(url)), key=len, default="")
+    # The board's address begins those of other pages of the desk without being their section.
+    sections = [url for _label, url in found if url != reverse("desk:board")]
+    inside = max((url for url in sections if path.startswith(url)), key=len, default="")
     return [
         MenuLink(label, url, "page" if url == path else "true" if url == inside else "")
         for label, url in found
