@@ -10,12 +10,12 @@ from khien.gateways.sms.models import SimulatorBehaviour
 from khien.kernel.audit.models import AuditLine
 from khien.kernel.clock.reads import frozen_at
 from khien.kernel.events.models import Delivery, Event
-from khien.kernel.events.registry import EventFact
 from khien.kernel.staff import Actor
 from khien.kernel.staff.reads import actor_of_resident
 from khien.kernel.standing import reads as standing
 from khien.response import protocol
 from khien.rooms.broadcasts.models import Broadcast, Recipient
+from khien.rooms.checkpoints import verbs as checkpoints
 from khien.rooms.quarantine import reads as orders
 from khien.rooms.quarantine import verbs as quarantine
 from khien.rooms.quarantine.jobs import keep_the_day
@@ -263,18 +263,27 @@ def test_a_scan_of_somebody_under_order_is_an_alarm_for_an_officer(outbreak: Out
     outbreak.positive()
     outbreak.work(at(10, 11, 1))
     approve(outbreak)
-    told = {
-        "scan": 77,
-        "person": outbreak.seller.pk,
-        "place": outbreak.market.pk,
-        "unit": outbreak.commune.pk,
+    seen = {
+        "id": "0191d7a0-0000-7000-8000-000000000001",
+        "place": outbreak.market.code,
         "at": at(10, 16).isoformat(),
+        "direction": "in",
+        "method": "camera",
+        "person": outbreak.seller.pk,
     }
-    with frozen_at(at(10, 16)):
+    before = seen | {"id": "0191d7a0-0000-7000-8000-000000000002", "at": at(10, 9).isoformat()}
+    with frozen_at(at(10, 17)):
         for _again in range(2):
-            protocol.raise_an_alarm(EventFact(1, "person_under_order_scanned", at(10, 16), told))
+            checkpoints.store_scans(protocol.ACTOR, [seen, before])
+    outbreak.work(at(10, 17, 1))
+    outbreak.replay(at(10, 17, 2))
+    assert faults() == []
     [alarm] = orders.open_alarms(outbreak.officer)
-    assert (alarm.kind, alarm.times, alarm.evidence[0]["scan"]) == ("scanned_outside", 1, 77)
+    assert (alarm.kind, alarm.times, alarm.evidence[0]["at"]) == (
+        "scanned_outside",
+        1,
+        at(10, 16).isoformat(),
+    )
     assert alarm.order.state == "issued"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -20,14 +21,22 @@ EVIDENCE_KEPT = 20
 def raise_alarm(actor: Actor, *, person_id: int, kind: str, evidence: dict[str, Any]) -> Alarm | None:
     """Raise an alarm about the order that a person is under; what happens again joins the open alarm.
 
-    `evidence` holds ids and times, and `at` (ISO) when it happened; the same evidence twice counts once.
-    None when the person is under no order that forbids it (it ended in between, or they only watch
-    their own health), or when they were scanned at their own site.
+    `evidence` holds ids and times, and `at` (ISO) when it happened, now where it is left out; the same
+    evidence twice counts once. None when no order that forbids it held for the person then (watching one's
+    own health forbids nothing), or when they were scanned at the site of their own order.
     """
+    at = datetime.fromisoformat(evidence["at"]) if "at" in evidence else clock.now()
+    # A device that was offline reports late: what counts is the order that held when the scan was made.
     order = (
         Order.objects.seen_by(actor)
-        .filter(person_id=person_id, state=Order.State.ISSUED)
+        .filter(
+            person_id=person_id,
+            state__in=[Order.State.ISSUED, Order.State.ENDED],
+            starts_at__lte=at,
+            ends_at__gt=at,
+        )
         .exclude(kind=Order.Kind.WATCH)
+        .order_by("-starts_at")
         .first()
     )
     if order is None or (order.site_id is not None and evidence.get("place") == order.site_id):
