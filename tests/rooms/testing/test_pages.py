@@ -271,3 +271,18 @@ def test_the_search_finds_a_tube_for_those_who_may_see_it(house: House) -> None:
     assert [(hit.label, hit.url) for hit in hits] == [("T0001", "/testing/specimens/T0001/")]
     assert announce._find(house.leader, "t0001", 5) == []
     assert announce._panel(house.leader, house.an.pk) is None
+
+
+def test_only_the_latest_test_says_what_to_do(house: House) -> None:
+    old = house.collect("T0001", at=NOON - timedelta(days=20))
+    verbs.record_result(house.laboratory, specimen=old, value="positive")
+    new = house.collect("T0002")
+    verbs.record_result(house.laboratory, specimen=new, value="negative")
+    client = Client()
+    session = client.session
+    session[RESIDENT_SESSION_KEY] = house.an.pk
+    session.save()
+    page = text(client.get("/testing/my/"))
+    assert "Việc cần làm ngay" not in page
+    assert "Các lần trước" in page
+    assert page.index("T0002") < page.index("Dương tính") < page.index("T0001")

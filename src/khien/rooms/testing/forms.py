@@ -73,6 +73,8 @@ class RegisterForm(forms.Form):
     def __init__(self, *args: Any, units: QuerySet[AdminUnit], **more: Any) -> None:
         super().__init__(*args, **more)
         _limit(self, units)
+        if len(only := units[:2]) == 1:
+            self.initial.setdefault("unit", only[0].pk)
 
 
 class ResultForm(forms.Form):
