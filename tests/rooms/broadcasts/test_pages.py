@@ -107,3 +107,9 @@ def test_the_gateway_delivers_receipts_with_its_token(house: House, settings) ->
     assert post("wrong")[0] == 401
     assert post("gate-token") == (200, {"received": 3, "stored": 1, "duplicate": 1, "held": 1})
     assert broadcast.recipients.get().state == "delivered"
+    body["receipts"][0]["at"] = "0001-01-01T00:00:00Z"
+    status, answer = post("gate-token")
+    assert (status, answer["code"]) == (422, "bad_date")
+    officer = signed_in(Role.COMMUNICATION_OFFICER, house.commune)
+    assert "1 báo nhận chưa khớp" in text(officer.get("/broadcasts/"))
+    assert "m-2" in text(officer.get("/broadcasts/receipts/"))

@@ -8,11 +8,13 @@ from typing import Literal
 
 from django.conf import settings
 from django.http import HttpRequest
+from django.utils.translation import gettext as _
 from ninja import Field, Router, Schema
 from ninja.security import HttpBearer
 
 from khien.gateways.sms.interface import Delivery, Receipt
 from khien.kernel.doors.api import PROBLEMS
+from khien.kernel.errors import Invalid
 from khien.kernel.staff import Actor, system_actor
 from khien.rooms.broadcasts import verbs
 
@@ -68,4 +70,11 @@ def send_receipts(request: HttpRequest, batch: ReceiptsIn) -> TallyOut:
 
 
 def _aware(moment: datetime) -> datetime:
+    if not 2000 <= moment.year <= 2200:
+        raise Invalid(
+            _("Giờ trong báo nhận không thể đúng."),
+            field="at",
+            code="bad_date",
+            way_out=_("Gửi giờ theo ISO 8601, ví dụ 2022-01-10T05:00:00Z."),
+        )
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

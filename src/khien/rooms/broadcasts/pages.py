@@ -43,6 +43,7 @@ def index(request: Request) -> HttpResponse:
     context = {
         "form": form,
         "page": page,
+        "unmatched": reads.unmatched_receipts().count() if request.actor.has(*WRITERS) else 0,
         "rows": [
             {
                 "broadcast": row,
@@ -106,6 +107,13 @@ def requeue(request: Request, pk: int) -> HttpResponse:
 
 
 @staff_page(*WRITERS)
+def receipts(request: Request) -> HttpResponse:
+    """Receipts whose message is not known."""
+    page = Paginator(reads.unmatched_receipts(), PAGE).get_page(request.GET.get("page"))
+    return render(request, "broadcasts/receipts.html", {"page": page})
+
+
+@staff_page(*WRITERS)
 def templates(request: Request) -> HttpResponse:
     """The texts that the response sends."""
     rows = [(row, measure(row.text)) for row in MessageTemplate.objects.order_by("code")]
@@ -142,6 +150,7 @@ def template(request: Request, code: str) -> HttpResponse:
 
 urlpatterns = [
     path("", index, name="index"),
+    path("receipts/", receipts, name="receipts"),
     path("templates/", templates, name="templates"),
     path("templates/<slug:code>/", template, name="template"),
     path("<int:pk>/", broadcast, name="broadcast"),

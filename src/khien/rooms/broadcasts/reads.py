@@ -8,7 +8,13 @@ from dataclasses import dataclass
 from django.db.models import Count, QuerySet
 
 from khien.kernel.staff import Actor
-from khien.rooms.broadcasts.models import Broadcast, MessageTemplate, Recipient, RecipientPerson
+from khien.rooms.broadcasts.models import (
+    Broadcast,
+    MessageTemplate,
+    Recipient,
+    RecipientPerson,
+    UnmatchedReceipt,
+)
 
 OPEN_STATES = (Recipient.State.QUEUED, Recipient.State.SUBMITTING)
 
@@ -86,6 +92,11 @@ def messages_of(actor: Actor, person_id: int) -> list[RecipientPerson]:
         .order_by("-recipient__broadcast__created_at", "-pk")
     )
     return list(rows)
+
+
+def unmatched_receipts() -> QuerySet[UnmatchedReceipt]:
+    """Receipts that wait for their message, latest first. They name nobody."""
+    return UnmatchedReceipt.objects.order_by("-received_at", "-pk")
 
 
 def template(code: str) -> MessageTemplate | None:
