@@ -201,18 +201,18 @@ def compile_mo(catalogue: Catalogue) -> bytes:
             continue
         name = (f"{context}\x04" if context else "") + text + (f"\x00{plural}" if plural else "")
         pairs[name.encode()] = "\x00".join(said).encode()
-    names = sorted(pairs)
+    keys = sorted(pairs)
     start = 28
-    texts_at = start + 16 * len(names)
-    said_at = texts_at + sum(len(name) + 1 for name in names)
+    texts_at = start + 16 * len(keys)
+    said_at = texts_at + sum(len(key) + 1 for key in keys)
     table_of_names, table_of_said = b"", b""
-    for name in names:
-        table_of_names += struct.pack("<II", len(name), texts_at)
-        texts_at += len(name) + 1
-        table_of_said += struct.pack("<II", len(pairs[name]), said_at)
-        said_at += len(pairs[name]) + 1
-    head = struct.pack("<7I", 0x950412DE, 0, len(names), start, start + 8 * len(names), 0, 0)
-    blob = b"".join(name + b"\0" for name in names) + b"".join(pairs[name] + b"\0" for name in names)
+    for key in keys:
+        table_of_names += struct.pack("<II", len(key), texts_at)
+        texts_at += len(key) + 1
+        table_of_said += struct.pack("<II", len(pairs[key]), said_at)
+        said_at += len(pairs[key]) + 1
+    head = struct.pack("<7I", 0x950412DE, 0, len(keys), start, start + 8 * len(keys), 0, 0)
+    blob = b"".join(key + b"\0" for key in keys) + b"".join(pairs[key] + b"\0" for key in keys)
     return head + table_of_names + table_of_said + blob
 
 

@@ -7,12 +7,11 @@ not short for want of results still to come.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from statistics import median
 
-from django.db.models import Count, Q
+from django.db.models import Count, Q, QuerySet
 from django.db.models.functions import Coalesce, TruncDate
 
 from khien.engine import rt
@@ -21,6 +20,7 @@ from khien.kernel.errors import NotFound
 from khien.kernel.rules import reads as rules
 from khien.kernel.staff import Actor, Role
 from khien.rooms.quarantine import reads as quarantine
+from khien.rooms.quarantine.models import Order
 from khien.rooms.testing import reads as testing
 from khien.rooms.tracing.models import Case, CaseStep, TracedContact
 
@@ -335,8 +335,6 @@ def units_counted(actor: Actor, measure: str, end: date, days: int = 14) -> dict
     if measure == "tests":
         return {row.unit_id: row.tests for row in testing.unit_counts(actor, start, end)}
     if measure == "orders":
-        from khien.rooms.quarantine.models import Order
-
         now = clock.now()
         orders = Order.objects.filter(
             within(actor, "unit__path"), state="issued", starts_at__lte=now, ends_at__gt=now
@@ -355,11 +353,10 @@ def within(actor: Actor, path: str) -> Q:
     return inside
 
 
-def _counted(actor: Actor):  # type: ignore[no-untyped-def]
+def _counted(actor: Actor) -> QuerySet[Case]:
     return Case.objects.filter(within(actor, "unit__path"), classification__in=COUNTED)
 
 
 def _recent(actor: Actor, end: date, days: int) -> list[Case]:
     since = clock.start_of_day(end - timedelta(days=days - 1))
-    rows: Iterable[Case] = _counted(actor).filter(opened_at__gte=since).select_related("unit")
-    return list(rows)
+    return list(_counted(actor).filter(opened_at__gte=since).select_related("unit"))

@@ -142,9 +142,7 @@ DATABASES = {"default": _database()}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # In PostgreSQL, so that limits on sign-ins count over all web processes and survive a restart.
-CACHES = {
-    "default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "khien_cache"}
-}
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "khien_cache"}}
 
 AUTH_USER_MODEL = "staff.Account"
 AUTHENTICATION_BACKENDS = [

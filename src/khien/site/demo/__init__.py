@@ -42,7 +42,8 @@ def welcome(url: str) -> str:
     from khien.site.demo.staff import ACCOUNTS, PASSWORD
 
     names = "\n".join(
-        f"    {entry.username:<12} {entry.role.label}{' (một phường)' if entry.commune else ''}" for entry in ACCOUNTS
+        f"    {entry.username:<12} {entry.role.label}{' (một phường)' if entry.commune else ''}"
+        for entry in ACCOUNTS
     )
     return f"""
   Khiên đang chạy ở {url}

@@ -78,7 +78,9 @@ class Staff:
                 continue
             rows = case.contacts.filter(state=TracedContact.State.PROPOSED).exclude(clause="")
             first = list(rows.filter(degree=1).values_list("pk", flat=True))
-            second = list(rows.filter(degree=2).order_by("-score").values_list("pk", flat=True)[:_SECOND_HOPS])
+            second = list(
+                rows.filter(degree=2).order_by("-score").values_list("pk", flat=True)[:_SECOND_HOPS]
+            )
             tracing.approve_contacts(actor, case_id=case.pk, contact_ids=[*first, *second])
             approved += 1
         return approved
@@ -130,5 +132,3 @@ def _draw(text: str) -> float:
 def _waited(pk: int, since: datetime, now: datetime, hours: tuple[float, float]) -> bool:
     low, high = hours
     return now >= since + timedelta(hours=low + (high - low) * _draw(f"waited:{pk}"))
-
-

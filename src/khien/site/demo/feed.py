@@ -129,7 +129,9 @@ class Feed:
             {
                 "id": str(uuid.uuid5(_SCAN_SPACE, f"{self.state.seed}:{row['scan']}")),
                 "person": self._person_id(row["person"]),
-                "place": self.state.places[str(row["place"] if row["sub_place"] is None else row["sub_place"])],
+                "place": self.state.places[
+                    str(row["place"] if row["sub_place"] is None else row["sub_place"])
+                ],
                 "direction": row["direction"],
                 "at": row["at"].isoformat(),
                 "method": "camera",

@@ -4,27 +4,33 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='DemoState',
+            name="DemoState",
             fields=[
-                ('id', models.SmallIntegerField(default=1, primary_key=True, serialize=False)),
-                ('seed', models.IntegerField()),
-                ('people', models.IntegerField()),
-                ('start', models.DateField(help_text='the Vietnamese day of hour 0')),
-                ('next_hour', models.IntegerField(default=0, help_text='the first hour of the world that has not been told')),
-                ('first_person_id', models.BigIntegerField()),
-                ('places', models.JSONField(help_text='place ids of the ledger by place ids of the simulation')),
-                ('ready', models.BooleanField(default=False, help_text='the first days are loaded whole')),
+                ("id", models.SmallIntegerField(default=1, primary_key=True, serialize=False)),
+                ("seed", models.IntegerField()),
+                ("people", models.IntegerField()),
+                ("start", models.DateField(help_text="the Vietnamese day of hour 0")),
+                (
+                    "next_hour",
+                    models.IntegerField(
+                        default=0, help_text="the first hour of the world that has not been told"
+                    ),
+                ),
+                ("first_person_id", models.BigIntegerField()),
+                (
+                    "places",
+                    models.JSONField(help_text="place ids of the ledger by place ids of the simulation"),
+                ),
+                ("ready", models.BooleanField(default=False, help_text="the first days are loaded whole")),
             ],
             options={
-                'constraints': [models.CheckConstraint(condition=models.Q(('id', 1)), name='demo_one_row')],
+                "constraints": [models.CheckConstraint(condition=models.Q(("id", 1)), name="demo_one_row")],
             },
         ),
     ]

@@ -27,7 +27,7 @@ class MenuLink:
 def menu_links(context: template.Context) -> list[MenuLink]:
     """The menu of the signed-in member of staff, with the entry of the page that is open."""
     path = context["request"].path
-    entries: list[MenuEntry] = context.get("menu", [])
+    entries: list[MenuEntry] = context.get("menu") or []
     found = [(str(entry.label), reverse(entry.url_name)) for entry in entries]
     # The board's address begins those of other pages of the desk without being their section.
     sections = [url for _label, url in found if url != reverse("desk:board")]
