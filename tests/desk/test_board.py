@@ -138,16 +138,22 @@ def test_contacts_that_nobody_approved_need_not_be_told(commune: AdminUnit) -> N
     assert figures.reached(make_actor(Role.LEADER, commune), TODAY).share is None
 
 
-def test_the_hours_of_each_step_and_the_one_that_blocks() -> None:
-    at = {name: NOON + timedelta(hours=h) for name, h in (("sampled", 0), ("result", 20), ("listed", 21))}
-    now = NOON + timedelta(hours=30)
-    assert figures.step_hours(at, now, closed=False) == [
-        ("result", 20, False),
-        ("listed", 1, False),
-        ("approved", 9, True),
-    ]
-    assert figures.step_hours(at, now, closed=True)[-1] == ("listed", 1, False)
-    assert figures.step_hours({}, now, closed=False) == []
+def test_a_case_that_waits_counts_with_the_time_waited_so_far(commune: AdminUnit) -> None:
+    case = make_case(commune, NOON - timedelta(hours=30))
+    CaseStep.objects.create(case=case, step="opened", at=NOON - timedelta(hours=30))
+    CaseStep.objects.create(case=case, step="listed", at=NOON - timedelta(hours=29))
+    (row,) = figures.slow_steps(make_actor(Role.LEADER, commune), TODAY)
+    assert (row.step, row.hours, row.waiting) == ("approved", 29, 1)
+
+
+def test_a_line_list_of_the_past_does_not_look_like_cases_of_today(commune: AdminUnit) -> None:
+    case = make_case(commune)
+    Case.objects.filter(pk=case.pk).update(resulted_at=None, onset_on=date(1861, 11, 21))
+    leader = make_actor(Role.LEADER, commune)
+    assert figures.board(leader).today.cases == 0
+    assert figures.units_counted(leader, "cases", TODAY) == {}
+    Case.objects.filter(pk=case.pk).update(onset_on=TODAY)
+    assert figures.board(leader).today.cases == 1
 
 
 def test_the_slowest_step_of_each_commune(commune: AdminUnit) -> None:

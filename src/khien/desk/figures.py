@@ -1,7 +1,8 @@
 """The numbers of the situation board: counts only, within the units of who asks. No person can be read from them.
 
-A case counts on the Vietnamese day of its result (of its opening where it has none), so that the last days are
-not short for want of results still to come.
+A case counts on the Vietnamese day of its result, so that the last days are not short for want of results still to
+come; without one, on the day of its sample, its onset or at last its opening (line lists of the past have only an
+onset, and must not look like the cases of the day on which they were taken in).
 """
 
 from __future__ import annotations
@@ -10,9 +11,10 @@ from collections import defaultdict
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from statistics import median
+from typing import Any
 
-from django.db.models import Count, Q, QuerySet
-from django.db.models.functions import Coalesce, TruncDate
+from django.db.models import Count, DateTimeField, Q, QuerySet
+from django.db.models.functions import Cast, Coalesce, TruncDate
 
 from khien.engine import rt
 from khien.kernel import clock
@@ -22,6 +24,7 @@ from khien.kernel.staff import Actor, Role
 from khien.rooms.quarantine import reads as quarantine
 from khien.rooms.quarantine.models import Order
 from khien.rooms.testing import reads as testing
+from khien.rooms.tracing import reads as tracing
 from khien.rooms.tracing.models import Case, CaseStep, TracedContact
 
 COUNTERS = frozenset(
@@ -181,7 +184,6 @@ def case_counts(actor: Actor, start: date, end: date) -> dict[date, int]:
     """New cases by Vietnamese day of [start, end], zeros included."""
     rows = (
         _counted(actor)
-        .annotate(happened=Coalesce("resulted_at", "opened_at"))
         .filter(
             happened__gte=clock.start_of_day(start),
             happened__lt=clock.start_of_day(end + timedelta(days=1)),
@@ -268,23 +270,21 @@ def reached(actor: Actor, end: date, days: int = 14) -> Reached:
 def slow_steps(actor: Actor, end: date, days: int = 14) -> list[SlowStep]:
     """For each commune with cases in the last `days` days its slowest step, the slowest commune first."""
     recent = _recent(actor, end, days)
-    times: dict[int, dict[str, datetime]] = defaultdict(dict)
-    for case_id, step, at in CaseStep.objects.filter(case__in=[case.pk for case in recent]).values_list(
-        "case_id", "step", "at"
-    ):
-        times[case_id][step] = at
+    steps: dict[int, list[CaseStep]] = defaultdict(list)
+    for row in CaseStep.objects.filter(case__in=[case.pk for case in recent]):
+        steps[row.case_id].append(row)
     by_unit: dict[int, list[Case]] = defaultdict(list)
     for case in recent:
         by_unit[case.unit_id].append(case)
-    now = clock.now()
     answer = []
     for unit_id, cases in by_unit.items():
         waits: dict[str, list[float]] = defaultdict(list)
         waiting: dict[str, int] = defaultdict(int)
         for case in cases:
-            for step, hours, missing in step_hours(times[case.pk], now, closed=case.status == "closed"):
-                waits[step].append(hours)
-                waiting[step] += missing
+            for done in tracing.clock_of(case, steps[case.pk]):
+                if done.after is not None:
+                    waits[done.step].append(done.after.total_seconds() / 3600)
+                    waiting[done.step] += done.blocking
         if not waits:
             continue
         step = max(waits, key=lambda name: median(waits[name]))
@@ -302,24 +302,6 @@ def slow_steps(actor: Actor, end: date, days: int = 14) -> list[SlowStep]:
     return sorted(answer, key=lambda row: (-row.hours, row.unit))
 
 
-def step_hours(times: dict[str, datetime], now: datetime, *, closed: bool) -> list[tuple[str, float, bool]]:
-    """Hours that each step took after the step before it; the first missing one with the time waited so far
-    (True), unless the case is closed. Steps nobody recorded between two that were are passed over."""
-    answer: list[tuple[str, float, bool]] = []
-    last: datetime | None = None
-    order = list(CaseStep.Step.values)
-    done = [i for i, step in enumerate(order) if step in times]
-    for step in order[: done[-1] + 1] if done else []:
-        if step not in times:
-            continue
-        if last is not None:
-            answer.append((step, max((times[step] - last).total_seconds() / 3600, 0.0), False))
-        last = times[step]
-    if last is not None and not closed and done[-1] + 1 < len(order):
-        answer.append((order[done[-1] + 1], (now - last).total_seconds() / 3600, True))
-    return answer
-
-
 def units_counted(actor: Actor, measure: str, end: date, days: int = 14) -> dict[int, int]:
     """Counts by commune (unit id): `cases` and `tests` of the last `days` days, or `orders` in force now.
 
@@ -327,10 +309,7 @@ def units_counted(actor: Actor, measure: str, end: date, days: int = 14) -> dict
     """
     start = end - timedelta(days=days - 1)
     if measure == "cases":
-        rows = _counted(actor).filter(
-            Q(resulted_at__gte=clock.start_of_day(start))
-            | Q(resulted_at__isnull=True, opened_at__gte=clock.start_of_day(start))
-        )
+        rows = _counted(actor).filter(happened__gte=clock.start_of_day(start))
         return dict(rows.values_list("unit_id").annotate(Count("pk")))
     if measure == "tests":
         return {row.unit_id: row.tests for row in testing.unit_counts(actor, start, end)}
@@ -353,10 +332,13 @@ def within(actor: Actor, path: str) -> Q:
     return inside
 
 
-def _counted(actor: Actor) -> QuerySet[Case]:
-    return Case.objects.filter(within(actor, "unit__path"), classification__in=COUNTED)
+def _counted(actor: Actor) -> QuerySet[Any]:
+    """The cases that count, each with the moment `happened` by which it counts."""
+    return Case.objects.filter(within(actor, "unit__path"), classification__in=COUNTED).annotate(
+        happened=Coalesce("resulted_at", "sampled_at", Cast("onset_on", DateTimeField()), "opened_at")
+    )
 
 
 def _recent(actor: Actor, end: date, days: int) -> list[Case]:
     since = clock.start_of_day(end - timedelta(days=days - 1))
-    return list(_counted(actor).filter(opened_at__gte=since).select_related("unit"))
+    return list(_counted(actor).filter(happened__gte=since).select_related("unit"))
