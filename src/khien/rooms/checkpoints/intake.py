@@ -29,6 +29,7 @@ from khien.rooms.checkpoints.models import Direction, HeldScan, Method
 CLOCK_TOLERANCE = timedelta(minutes=2)
 OLDEST = timedelta(days=366)
 Reason = HeldScan.Reason
+_DIRECTIONS, _METHODS = frozenset(Direction.values), frozenset(Method.values)
 
 _PASS_REASONS = {
     "malformed": Reason.PASS_MALFORMED,
@@ -83,8 +84,8 @@ def read_event(
     if (
         reading.id is None
         or said is None
-        or direction not in Direction.values
-        or method not in Method.values
+        or direction not in _DIRECTIONS
+        or method not in _METHODS
         or not (place_code or place_id)
     ):
         return reading.held(Reason.MALFORMED)

@@ -13,9 +13,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from khien.kernel import clock
 from khien.kernel.events import verbs as events
 from khien.kernel.people.models import Person
+from khien.kernel.presence.stays import Int
 from khien.kernel.staff import system_actor
 from khien.rooms.checkpoints import verbs as checkpoints
 from khien.rooms.testing import verbs as testing
@@ -54,11 +59,39 @@ class Feed:
         self._counts.clear()
         return text or "–"
 
+    def load_scans(self, days: int) -> int:
+        """Load the scans received in the first `days` days and the stays they tell of; returns how many scans."""
+        world = Province(self.state.people, self.state.seed).world(self.state.start)
+        table = pa.concat_tables([world.step(hour).scans for hour in range(days * 24)])
+        place = pc.coalesce(table["sub_place"], table["place"]).to_numpy()
+        known = np.full(place.max() + 1, -1, np.int64)
+        for number, pk in self.state.places.items():
+            if int(number) < len(known):
+                known[int(number)] = pk
+        seed = self.state.seed
+        checkpoints.load_scans(
+            self._system,
+            scans=checkpoints.KnownScans(
+                client_id=[uuid.uuid5(_SCAN_SPACE, f"{seed}:{scan}") for scan in table["scan"].to_pylist()],
+                person=table["person"].to_numpy().astype(np.int64) + self.state.first_person_id,
+                place=known[place],
+                leaving=pc.equal(table["direction"], "out").to_numpy(),
+                at=_microseconds(table["at"]),
+                received=_microseconds(table["received_at"]),
+            ),
+        )
+        return len(table)
+
     def tell_day(self, day: int) -> None:
-        """Tell a whole past day, in steps of six hours under the time of each step's end."""
+        """Tell a whole past day whose scans are loaded, in steps of six hours under each step's own time."""
         for hour in range(max(day * 24, self.state.next_hour), (day + 1) * 24, _NIGHT_STEP_H):
             last = min(hour + _NIGHT_STEP_H, (day + 1) * 24)
-            rows = [happening for h in range(hour, last) for happening in happenings(self.world.step(h))]
+            rows = [
+                happening
+                for h in range(hour, last)
+                for happening in happenings(self.world.step(h))
+                if happening.sort != "scan"
+            ]
             with clock.reads.frozen_at(self._moment(last)):
                 self.tell(rows, as_of_each=True)
                 events.deliver_pending(10_000)
@@ -144,6 +177,10 @@ class Feed:
             self._counts["lượt quét giữ lại"] += answer.held
             while checkpoints.derive_due(self._system):
                 pass
+
+
+def _microseconds(times: pa.ChunkedArray) -> Int:
+    return times.cast(pa.timestamp("us", tz="UTC")).cast(pa.int64()).to_numpy()
 
 
 def happenings(told: HourEvents) -> Iterator[Happening]:

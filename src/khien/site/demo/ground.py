@@ -18,6 +18,7 @@ from khien.kernel.places import verbs as places_verbs
 from khien.kernel.places.models import Place, PlaceKind
 from khien.kernel.staff import system_actor
 from khien.kernel.units.models import AdminUnit, Tier
+from khien.rooms.checkpoints.models import Scan
 from khien.simulation import KINDS, Province
 from khien.site.demo.feed import Feed
 from khien.site.demo.staff import make_accounts
@@ -51,6 +52,9 @@ def prepare(*, people: int, days: int, seed: int, tell: Progress) -> DemoState:
                 state = _load_ground(world, province, seed)
                 say(f"{people:,} người, {Place.objects.count():,} địa điểm")
         feed = Feed(state)
+        if not Scan.objects.exists():
+            with clock.reads.frozen_at(clock.start_of_day(START) + timedelta(days=days)):
+                say(f"{feed.load_scans(days):,} lượt quét")
         for day in range(state.next_hour // 24, days):
             feed.tell_day(day)
             say(f"ngày {(START + timedelta(days=day)).strftime('%d/%m/%Y')}: {feed.counts()}")

@@ -2,6 +2,7 @@
 
 from khien.rooms.checkpoints.verbs.derive import derive_due, link_scans
 from khien.rooms.checkpoints.verbs.held import settle_held
+from khien.rooms.checkpoints.verbs.loading import KnownScans, load_scans
 from khien.rooms.checkpoints.verbs.passes import issue_pass, revoke_pass
 from khien.rooms.checkpoints.verbs.scans import (
     BatchAnswer,
@@ -14,6 +15,7 @@ from khien.rooms.checkpoints.verbs.scans import (
 
 __all__ = [
     "BatchAnswer",
+    "KnownScans",
     "ScanAnswer",
     "Verdict",
     "check_in",
@@ -21,6 +23,7 @@ __all__ = [
     "hold_from_revoked",
     "issue_pass",
     "link_scans",
+    "load_scans",
     "revoke_pass",
     "settle_held",
     "store_scans",

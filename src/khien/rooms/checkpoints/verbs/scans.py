@@ -275,7 +275,7 @@ def _write(actor: Actor, readings: list[Reading], now: datetime, verdicts: bool)
     """Store what can be stored, hold the rest, announce who is under order."""
     if not readings:
         return []
-    sender = _sender(actor)
+    sender = sender_of(actor)
     with connection.cursor() as cursor:
         cursor.execute(
             _STORE,
@@ -333,7 +333,8 @@ def _row(reading: Reading) -> dict[str, Any]:
     }
 
 
-def _sender(actor: Actor) -> str:
+def sender_of(actor: Actor) -> str:
+    """Whose ids these are: two senders may make the same id and mean two scans."""
     kind = {"device": "device", "staff": "account", "resident": "person", "system": "system"}[actor.kind]
     return f"{kind}:{actor.name if actor.kind == 'system' else actor.id}"[:24]
 
