@@ -141,7 +141,7 @@ def masked(event: Any) -> str:
     """The event for people to look at: every long number masked but its end, and never more than 2,000 letters."""
     text = event if isinstance(event, str) else json.dumps(event, ensure_ascii=False, default=str)
     text = "".join(c for c in text if c.isprintable() or c == " ")
-    return re.sub(r"(?<![0-9a-fA-F-])\d{6,}(\d{3})(?![0-9a-fA-F]*-)", r"•••\1", text)[:2000]
+    return re.sub(r"\d(?:[ .]?\d){5,}((?:[ .]?\d){3})", r"•••\1", text)[:2000]
 
 
 def _read_code(reading: Reading, text: Any) -> Reading:
