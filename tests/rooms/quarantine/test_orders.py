@@ -183,8 +183,14 @@ def test_isolation_is_only_a_draft_until_an_officer_signs(world: World) -> None:
 def test_a_draft_whose_days_have_passed_is_not_signed(world: World) -> None:
     draft = verbs.propose_isolation(world.system, case_id=9, person_id=world.person.pk, sampled_at=NOON)
     assert draft is not None
-    with frozen_at(NOON + timedelta(days=30)), pytest.raises(Conflict):
-        verbs.sign_order(world.officer, order_id=draft.pk)
+    with frozen_at(NOON + timedelta(days=30)):
+        with pytest.raises(Conflict):
+            verbs.sign_order(world.officer, order_id=draft.pk)
+        assert verbs.end_due_orders(world.system) == 1
+    draft.refresh_from_db()
+    assert draft.state == "cancelled"
+    assert "chưa có người ký" in draft.changes.get().reason
+    assert not Event.objects.filter(name="order_ended").exists()
 
 
 def test_extending_and_ending_early_want_a_reason_and_keep_the_history(world: World) -> None:

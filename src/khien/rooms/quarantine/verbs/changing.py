@@ -126,18 +126,22 @@ def move_order(
 
 @verb()
 def end_due_orders(actor: Actor, *, limit: int = 500) -> int:
-    """End the orders whose time is over, oldest first; returns how many. Idempotent; a job calls it."""
+    """End the orders whose time is over, oldest first; returns how many. Idempotent; the ticker calls it.
+
+    A draft that nobody signed in its time is discarded and says so.
+    """
     now = clock.now()
     due = (
         Order.objects.select_for_update(skip_locked=True)
-        .filter(state=Order.State.ISSUED, ends_at__lte=now)
+        .filter(state__in=[Order.State.ISSUED, Order.State.PROPOSED], ends_at__lte=now)
         .order_by("ends_at", "pk")[:limit]
     )
     ended = 0
     for order in due:
-        steps.close(
-            actor, order, OrderChange.Kind.ENDED, reason="Hết thời hạn.", at=order.ends_at, code="time"
-        )
+        kind, reason = OrderChange.Kind.ENDED, "Hết thời hạn."
+        if order.state == Order.State.PROPOSED:
+            kind, reason = OrderChange.Kind.CANCELLED, "Quá thời hạn mà chưa có người ký."
+        steps.close(actor, order, kind, reason=reason, at=order.ends_at, code="time")
         ended += 1
     if not ended:
         unchanged()
