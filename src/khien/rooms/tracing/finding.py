@@ -133,12 +133,14 @@ def find(case: Case, now: datetime) -> Finding:
     legal = [c for c in contacts if c.clause]
     others = sorted((c for c in contacts if not c.clause), key=lambda c: (-c.score, c.person_id))
     listed_others = others[: rules.max_listed]
-    second = _second_degree(case, rules, until, now, legal) if rules.max_degree >= 2 else []
+    second, second_found = (
+        _second_degree(case, rules, until, now, legal) if rules.max_degree >= 2 else ([], 0)
+    )
     # A person once on the list stands there once: F1 by law, F2 by law, then exposures without legal ground.
-    seconds = {c.person_id for c in second[: rules.max_listed]}
+    seconds = {c.person_id for c in second}
     listed = [
         *sorted(legal, key=lambda c: (-c.score, c.person_id)),
-        *second[: rules.max_listed],
+        *second,
         *(c for c in listed_others if c.person_id not in seconds),
     ]
     sources = _sources(case, stays.presence, near, rules, anchor, back_from, household)
@@ -151,8 +153,8 @@ def find(case: Case, now: datetime) -> Finding:
         coverage=stays.coverage(case, start, until),
         counts={
             "f1": len(legal),
-            "f2": min(len(second), rules.max_listed),
-            "f2_found": len(second),
+            "f2": len(second),
+            "f2_found": second_found,
             "other": len(listed) - len(legal) - len(seconds),
             "other_found": len(others),
             "sources": len(sources),
@@ -435,8 +437,13 @@ def _gather(
     from_person_id: int | None,
     total: dict[int, float],
     degree: int = 1,
-) -> None:
-    """Fold meetings into contacts: arrays first, then one step for each person."""
+    keep: int | None = None,
+    always: Iterable[int] = (),
+) -> int:
+    """Fold meetings into contacts: arrays first, then one step for each person; returns how many were met.
+
+    With `keep`, only that many of the greatest hazard become contacts, and those in `always`.
+    """
     persons, slot = np.unique(met.person, return_inverse=True)
     size = len(persons)
     legal = clause >= 0
@@ -456,7 +463,11 @@ def _gather(
     # Evidence: legal meetings first, then the longest.
     order = np.lexsort((met.start, -met.overlap, ~legal, slot))
     begin = np.searchsorted(slot[order], np.arange(size + 1))
-    for place in range(size):
+    kept = range(size)
+    if keep is not None and size > keep:
+        best = np.lexsort((persons, -weight))[:keep]
+        kept = np.union1d(best, np.flatnonzero(np.isin(persons, list(always)))).tolist()
+    for place in kept:
         rows = order[begin[place] : begin[place + 1]][:EVIDENCE_ROWS].tolist()
         person_id = int(persons[place])
         total[person_id] += float(weight[place])
@@ -482,19 +493,23 @@ def _gather(
                 for row in rows
             ],
         )
+    return size
 
 
 def _second_degree(
     case: Case, rules: Rulebook, until: datetime, now: datetime, legal: Sequence[FoundContact]
-) -> list[FoundContact]:
-    """F2: whom an F1 met from when the F1 may have been infectious; ranked by expected risk."""
+) -> tuple[list[FoundContact], int]:
+    """F2: whom an F1 met from when the F1 may have been infectious; the most probable first, and how many
+    there are in all."""
     infectious = {c.person_id: c.first + rules.latency for c in legal if c.first + rules.latency < until}
     if not infectious:
-        return []
+        return [], 0
     score = {c.person_id: c.score for c in legal}
     known = {case.person_id, *(c.person_id for c in legal)}
     found: dict[int, FoundContact] = {}
     total: dict[int, float] = defaultdict(float)
+    households = _second_households(infectious, known)
+    number = 0
     start = min(infectious.values())
     own = presence_reads.window(start, until, persons=infectious).stays
     near = _Near.of_places(int(p) for p in np.unique(own.place))
@@ -543,25 +558,29 @@ def _second_degree(
             )
             ids, slot = np.unique(met.case, return_inverse=True)
             hazard = hazard * np.array([score[int(pk)] for pk in ids])[slot]
-            _gather(found, met, np.zeros(len(met), np.int64), hazard, ["F2"], None, total, degree=2)
-    _add_second_households(rules, infectious, score, known, until, found, total)
+            number = _gather(
+                found,
+                met,
+                np.zeros(len(met), np.int64),
+                hazard,
+                ["F2"],
+                None,
+                total,
+                degree=2,
+                keep=rules.max_listed,
+                always=households,
+            )
+    number += len(households.keys() - found.keys())
+    _add_second_households(rules, infectious, score, households, until, found, total)
     text = rules.facts[rulebook.F2].summary
     for contact in found.values():
         contact.clause, contact.clause_text = "F2", text
         contact.score = -float(np.expm1(-total[contact.person_id]))
-    return sorted(found.values(), key=lambda c: (-c.score, c.person_id))
+    return sorted(found.values(), key=lambda c: (-c.score, c.person_id))[: rules.max_listed], number
 
 
-def _add_second_households(
-    rules: Rulebook,
-    infectious: dict[int, datetime],
-    score: dict[int, float],
-    known: set[int],
-    until: datetime,
-    found: dict[int, FoundContact],
-    total: dict[int, float],
-) -> None:
-    """Those who live with an F1 are F2 from when the F1 may have been infectious."""
+def _second_households(infectious: dict[int, datetime], known: set[int]) -> dict[int, int]:
+    """Those who live with an F1: person → the F1 of the household who may have been infectious first."""
     homes = dict(
         Person.objects.filter(pk__in=infectious, household__isnull=False).values_list("pk", "household_id")
     )
@@ -570,10 +589,25 @@ def _add_second_households(
         if home is not None and (home not in first_of or infectious[person_id] < infectious[first_of[home]]):
             first_of[home] = person_id
     members = Person.objects.filter(household_id__in=first_of, merged_into__isnull=True).exclude(pk__in=known)
+    return {
+        person_id: first_of[home]
+        for person_id, home in members.values_list("pk", "household_id")
+        if home is not None
+    }
+
+
+def _add_second_households(
+    rules: Rulebook,
+    infectious: dict[int, datetime],
+    score: dict[int, float],
+    households: dict[int, int],
+    until: datetime,
+    found: dict[int, FoundContact],
+    total: dict[int, float],
+) -> None:
+    """Those who live with an F1 are F2 from when the F1 may have been infectious."""
     home_area = PlaceKind.objects.filter(code="home").values_list("typical_area_m2", flat=True).first()
-    for person_id, home in members.values_list("pk", "household_id"):
-        assert home is not None
-        first = first_of[home]
+    for person_id, first in households.items():
         begin = infectious[first]
         days = (until - begin).total_seconds() / DAY_S
         hours = days * rules.household_hours
