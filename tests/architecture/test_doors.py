@@ -9,6 +9,7 @@ name, address, phone or numbers, and none may be a fault of ours.
 from __future__ import annotations
 
 import itertools
+import re
 import uuid
 from collections.abc import Iterator
 from datetime import timedelta
@@ -120,25 +121,27 @@ def addresses() -> list[tuple[str, list[str]]]:
 
 
 def fill(pattern: str, names: list[str], world: dict[str, object]) -> list[str]:
-    """The address with every id that a row of this world has: numbers, public ids of people, codes."""
+    """The address with the ids that rows of its room have, or the public ids of people."""
     if not names:
         return [pattern]
+    room = re.match(r"/(?:api/v1/)?(\w+)/", pattern)
     ids = sorted(
         {
             pk
             for model in apps.get_models()
-            if model.__module__.startswith("khien.rooms")
+            if room is not None
+            and model._meta.app_label == room[1]
             and model._meta.pk.get_internal_type() == "BigAutoField"
-            for pk in model._default_manager.values_list("pk", flat=True)[:30]
+            for pk in model._default_manager.values_list("pk", flat=True)[:4]
         }
-    )
+    ) or [1, 2]
     publics = [str(p.public_id) for p in Person.objects.all()]
     choices = []
     for name in names:
         converter = pattern.split(f":{name}>")[0].rsplit("<", 1)[-1] if f":{name}>" in pattern else "str"
-        choices.append(publics if converter == "uuid" else [str(i) for i in ids[:12]])
+        choices.append(publics if converter == "uuid" else [str(i) for i in ids[:6]])
     filled = []
-    for values in itertools.islice(itertools.product(*choices), 40):
+    for values in itertools.islice(itertools.product(*choices), 12):
         address = pattern
         for name, value in zip(names, values, strict=True):
             start = address.index(":" + name + ">") if f":{name}>" in address else address.index(f"<{name}>")
