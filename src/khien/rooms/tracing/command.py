@@ -41,7 +41,7 @@ def import_linelist(
     import django
 
     django.setup()
-    from django.db import transaction
+    from django.db import ProgrammingError, transaction
     from django.utils import translation
 
     from khien.kernel.errors import Problem
@@ -65,9 +65,13 @@ def import_linelist(
                 )
                 intake = answer.intake
                 pairs = reads.pairs(actor, intake.outbreak_id)
+                curve = reads.curve(actor, intake.outbreak_id)
                 transaction.set_rollback(dry_run)
         except Problem as problem:
             click.echo(f"{problem}", err=True)
+            sys.exit(2)
+        except ProgrammingError:  # no tables yet
+            click.echo("Cơ sở dữ liệu chưa được chuẩn bị. Chạy khien migrate trước.", err=True)
             sys.exit(2)
     click.echo("Các cột: " + ", ".join(f"{field} = {column}" for field, column in intake.mapping.items()))
     click.echo(
@@ -85,6 +89,20 @@ def import_linelist(
         click.echo(
             f"Khoảng cách thế hệ (ngày giữa hai khởi phát): n = {pairs.timed}, trung bình {pairs.mean:.4f},"
             f" độ lệch chuẩn {sd}, từ {pairs.low} đến {pairs.high}"
+        )
+    if curve.days:
+        top = max(curve.days, key=lambda day: day.cases)
+        click.echo(
+            f"Đường cong: {curve.by_onset} ca theo ngày khởi phát, {curve.by_result} theo ngày xác định,"
+            f" {curve.undated} không có ngày; {curve.days[0].day} đến {curve.days[-1].day},"
+            f" nhiều nhất {top.cases} ca ngày {top.day}"
+        )
+    highest = curve.highest_r()
+    if highest is not None and curve.mean_days is not None:
+        own = "của ổ dịch này" if curve.own_interval else "theo quy định"
+        click.echo(
+            f"Rt cao nhất (7 ngày có từ 11 ca): {highest.r:.2f} ({highest.low:.2f}–{highest.high:.2f}), 7 ngày đến"
+            f" {highest.day}, với khoảng cách thế hệ {own}"
         )
     if dry_run:
         click.echo("Chạy thử: chưa ghi gì.")

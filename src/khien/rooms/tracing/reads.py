@@ -322,6 +322,16 @@ class Curve:
     own_interval: bool
     pairs: Pairs
 
+    def highest_r(self) -> CurveDay | None:
+        """The day with the highest R among those whose window has at least eleven cases (Cori et al. 2013:
+        then the posterior's coefficient of variation is below 0.3)."""
+        known = [
+            day
+            for place, day in enumerate(self.days)
+            if day.r is not None and sum(d.cases for d in self.days[max(place - 6, 0) : place + 1]) >= 11
+        ]
+        return max(known, key=lambda day: day.r or 0.0, default=None)
+
 
 OWN_INTERVAL_PAIRS = 10
 LONGEST_CURVE_DAYS = 1500
