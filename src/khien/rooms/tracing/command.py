@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from khien.kernel.units.models import AdminUnit
 
 
 @click.command("linelist")
@@ -124,15 +128,15 @@ def _given(mapping: tuple[str, ...]) -> dict[str, str]:
     return given
 
 
-def _unit(code: str | None):  # type: ignore[no-untyped-def]  # AdminUnit is known only after setup
+def _unit(code: str | None) -> AdminUnit:
     from django.conf import settings
 
     from khien.kernel import clock
     from khien.kernel.errors import NotFound
-    from khien.kernel.units.models import AdminUnit
+    from khien.kernel.units.models import AdminUnit as Units
 
     wanted = code or settings.KHIEN_PROVINCE
-    units = list(AdminUnit.objects.filter(code=wanted).exclude(tier=0))
+    units = list(Units.objects.filter(code=wanted).exclude(tier=0))
     if not units:
         raise NotFound(
             f"Không có đơn vị mang mã {wanted}.", way_out="Nạp đơn vị bằng khien migrate, hoặc chỉ --unit MÃ."

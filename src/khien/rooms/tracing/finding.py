@@ -422,7 +422,7 @@ class _FirstDegree:
     def _days_since_onset(self, moments: Int) -> Float | float:
         if self.onset is None:
             return np.nan
-        return (moments + 7 * 3600) // DAY_S - float(self.onset)
+        return ((moments + 7 * 3600) // DAY_S - self.onset).astype(np.float64)
 
 
 _EPOCH_DAY = datetime(1970, 1, 1, tzinfo=UTC).date()

@@ -347,7 +347,12 @@ def curve(actor: Actor, outbreak_id: int) -> Curve:
         .values_list("onset_on", "resulted_at")
     )
     by_onset = sum(onset is not None for onset, _result in rows)
-    dated = [onset or clock.local(result).date() for onset, result in rows if onset or result]
+    dated: list[date] = []
+    for onset, result in rows:
+        if onset is not None:
+            dated.append(onset)
+        elif result is not None:
+            dated.append(clock.local(result).date())
     counts = Counter(dated)
     days: list[CurveDay] = []
     mean = sd = None
