@@ -117,6 +117,7 @@ def test_a_revoked_device_is_told_so_and_what_it_sends_is_held(commune, market) 
     assert (held.reason, held.device, held.unit) == ("device_revoked", device, commune)
     english = post({"events": []}, token, **{"Accept-Language": "en"})
     assert english.status_code == 401
+    assert "revoked or suspended" in english.json()["message"]
 
 
 @pytest.mark.parametrize("token", ["", "nonsense"])

@@ -59,7 +59,7 @@ def window(
     """The stays that touch [start, end), all or only of some people or places, in order of enter.
 
     A kernel fact without scope: the caller narrows who is shown. `source_key` is left empty.
-    `after_commit` gives only what was written after that commit order. About 1 million rows a second.
+    `after_commit` gives only what was written after that commit order.
     """
     where = ["enter < %(end)s", "(leave IS NULL OR leave >= %(start)s)", "day <= %(last)s"]
     values: dict[str, Any] = {

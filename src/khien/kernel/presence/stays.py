@@ -42,6 +42,11 @@ def to_day(number: int) -> date:
     return date(1970, 1, 1) + timedelta(days=int(number))
 
 
+def array_text(numbers: Int) -> str:
+    """The text of a PostgreSQL array: written in one go, many times faster than element by element."""
+    return "{" + ",".join(map(str, numbers.tolist())) + "}"
+
+
 @dataclass(frozen=True, slots=True)
 class Stays:
     """n stays as arrays of length n: times are microseconds since 1970 UTC, `leave` is `OPEN` while it lasts.

@@ -10,7 +10,7 @@ from django.db import connection, transaction
 
 from khien.kernel import clock, partitions
 from khien.kernel.presence.models import PresenceRecord
-from khien.kernel.presence.stays import OPEN, Int, Stays, local_days, to_day
+from khien.kernel.presence.stays import OPEN, Int, Stays, array_text, local_days, to_day
 
 TABLE = PresenceRecord._meta.db_table
 CHUNK = 50_000
@@ -21,11 +21,11 @@ INSERT INTO presence_record AS kept
     (day, person_id, place_id, enter, leave, source, exit_inferred, entry_inferred, source_key)
 SELECT (enter AT TIME ZONE 'Asia/Ho_Chi_Minh')::date, person, place, enter, leave, %(source)s, exit, entry, key
 FROM (
-    SELECT person, place, key, exit, entry,
+    SELECT person, place, key, exit::boolean, entry::boolean,
            timestamptz 'epoch' + enter_us * interval '1 microsecond' AS enter,
            timestamptz 'epoch' + nullif(leave_us, %(open)s) * interval '1 microsecond' AS leave
     FROM unnest(%(person)s::bigint[], %(place)s::bigint[], %(enter)s::bigint[], %(leave)s::bigint[],
-                %(exit)s::boolean[], %(entry)s::boolean[], %(key)s::text[])
+                %(exit)s::integer[], %(entry)s::integer[], %(key)s::text[])
         AS given (person, place, enter_us, leave_us, exit, entry, key)
 ) AS stay
 ON CONFLICT (day, source, source_key) DO UPDATE SET
@@ -56,12 +56,12 @@ def store(stays: Stays, *, source: str) -> int:
                 {
                     "source": source,
                     "open": OPEN,
-                    "person": stays.person[part].tolist(),
-                    "place": stays.place[part].tolist(),
-                    "enter": stays.enter[part].tolist(),
-                    "leave": stays.leave[part].tolist(),
-                    "exit": stays.exit_inferred[part].tolist(),
-                    "entry": stays.entry_inferred[part].tolist(),
+                    "person": array_text(stays.person[part]),
+                    "place": array_text(stays.place[part]),
+                    "enter": array_text(stays.enter[part]),
+                    "leave": array_text(stays.leave[part]),
+                    "exit": array_text(stays.exit_inferred[part].astype(np.int64)),
+                    "entry": array_text(stays.entry_inferred[part].astype(np.int64)),
                     "key": list(stays.source_key[part]),
                 },
             )
@@ -81,18 +81,19 @@ def replace(stays: Stays, *, source: str, persons: Int, days: Int) -> int:
     with connection.cursor() as cursor:
         cursor.execute(
             "DELETE FROM presence_record r"
-            " USING unnest(%(persons)s::bigint[], %(days)s::date[]) AS derived (person, day)"
-            " WHERE r.person_id = derived.person AND r.day = derived.day AND r.source = %(source)s"
+            " USING unnest(%(persons)s::bigint[], %(days)s::integer[]) AS derived (person, number)"
+            " WHERE r.person_id = derived.person AND r.day = DATE '1970-01-01' + derived.number"
+            " AND r.source = %(source)s"
             " AND r.day >= %(first)s AND r.day <= %(last)s"
-            " AND NOT EXISTS (SELECT 1 FROM unnest(%(kept_days)s::date[], %(keys)s::text[]) AS kept (day, key)"
-            "   WHERE kept.day = r.day AND kept.key = r.source_key)",
+            " AND NOT EXISTS (SELECT 1 FROM unnest(%(kept)s::integer[], %(keys)s::text[]) AS kept (number, key)"
+            "   WHERE DATE '1970-01-01' + kept.number = r.day AND kept.key = r.source_key)",
             {
-                "persons": persons.tolist(),
-                "days": [to_day(day) for day in days.tolist()],
+                "persons": array_text(persons),
+                "days": array_text(days),
                 "source": source,
                 "first": to_day(days.min()),
                 "last": to_day(days.max()),
-                "kept_days": [to_day(day) for day in local_days(stays.enter).tolist()],
+                "kept": array_text(local_days(stays.enter)),
                 "keys": list(stays.source_key),
             },
         )

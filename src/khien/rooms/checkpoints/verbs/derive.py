@@ -9,7 +9,7 @@ from khien.kernel.acts import record, unchanged, verb
 from khien.kernel.places.reads import stay_rules
 from khien.kernel.presence import verbs as presence
 from khien.kernel.presence.models import PresenceRecord
-from khien.kernel.presence.stays import Int, local_days, to_day
+from khien.kernel.presence.stays import Int, array_text, local_days, to_day
 from khien.kernel.staff import Actor
 from khien.rooms.checkpoints.derivation import ENTRY, EXIT, Scans, derive
 
@@ -28,7 +28,11 @@ RETURNING person_id, (day - DATE '1970-01-01')
 _SCANS = """
 SELECT s.person_id, s.place_id, (extract(epoch FROM s.at) * 1000000)::bigint, s.direction = 'out',
        s.sender || ':' || replace(s.client_id::text, '-', '')
-FROM unnest(%(persons)s::bigint[], %(first)s::timestamptz[], %(last)s::timestamptz[]) AS touched (person, first, last)
+FROM (
+    SELECT person, (DATE '1970-01-01' + first)::timestamp AT TIME ZONE 'Asia/Ho_Chi_Minh' AS first,
+           (DATE '1970-01-01' + last)::timestamp AT TIME ZONE 'Asia/Ho_Chi_Minh' AS last
+    FROM unnest(%(persons)s::bigint[], %(first)s::integer[], %(last)s::integer[]) AS given (person, first, last)
+) AS touched
 JOIN checkpoints_scan s ON s.person_id = touched.person AND s.at >= touched.first AND s.at < touched.last
 WHERE s.day >= %(oldest)s
 """
@@ -104,9 +108,9 @@ def _load(persons: Int, first: Int, last: Int) -> Scans:
         cursor.execute(
             _SCANS,
             {
-                "persons": persons.tolist(),
-                "first": [f"{to_day(day)}T00:00+07:00" for day in before.tolist()],
-                "last": [f"{to_day(day)}T00:00+07:00" for day in after.tolist()],
+                "persons": array_text(persons),
+                "first": array_text(before),
+                "last": array_text(after),
                 # A scan is received after it happened, so no older partition needs a look.
                 "oldest": to_day(before.min()),
             },

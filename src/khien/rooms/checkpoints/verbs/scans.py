@@ -242,7 +242,8 @@ WITH given AS MATERIALIZED (
         END AS outcome
     FROM given g
     LEFT JOIN checkpoints_scanid known ON known.sender = %(sender)s AND known.id = g.id
-    LEFT JOIN places_place p ON (p.code = g.place_code OR p.id = g.place_id) AND (%(everywhere)s OR EXISTS (
+    LEFT JOIN places_place named ON named.code = g.place_code
+    LEFT JOIN places_place p ON p.id = coalesce(g.place_id, named.id) AND (%(everywhere)s OR EXISTS (
         SELECT 1 FROM units_adminunit u WHERE u.id = p.unit_id AND u.path LIKE ANY (%(paths)s::text[])))
 ), ids AS (
     INSERT INTO checkpoints_scanid (sender, id, day, payload_hash)
