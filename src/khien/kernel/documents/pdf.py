@@ -41,7 +41,8 @@ def render(template: Path | str, data: dict[str, Any]) -> bytes:
     print as Vietnamese dates (moments in Vietnamese time). The PDF bears the business time at which it was made.
     Raises `typst.TypstError`, which names the line, for a template that does not compile.
     """
-    source: Path | bytes = template.encode() if isinstance(template, str) else template
+    # typst takes either; its stubs want one type for this and the root.
+    source: Any = template.encode() if isinstance(template, str) else template
     made = typst.compile(
         source,
         root=_ROOT,

@@ -36,4 +36,4 @@ def png(text: str, *, error: str = "q", scale: int = 8) -> bytes:
 
 def modules(text: str, *, error: str = "q") -> int:
     """Modules along one side, without the quiet zone: what decides how large it must be printed."""
-    return _make(text, error).symbol_size(border=0)[0]
+    return int(_make(text, error).symbol_size(border=0)[0])

@@ -103,7 +103,7 @@ def at_place(request: Request, code: str) -> HttpResponse:
 @resident_page
 def phone_pass(request: Request) -> HttpResponse:
     """The resident's own pass on the phone."""
-    person = Person.objects.get(pk=request.actor.person_id)
+    person = Person.objects.get(pk=request.actor.person_id or 0)
     if request.method == "POST":
         verbs.issue_pass(request.actor, person=person, kind=PassCard.Kind.PHONE)
         return redirect("checkpoints:pass")

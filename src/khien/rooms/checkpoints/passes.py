@@ -17,7 +17,7 @@ from functools import lru_cache
 from io import BytesIO
 from typing import Any
 
-import base45
+import base45  # type: ignore[import-untyped]
 import cbor2
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization

@@ -39,7 +39,7 @@ def make_enrolment_code(actor: Actor, *, name: str, unit: AdminUnit) -> tuple[En
         raise Invalid(
             _("Thiếu tên thiết bị."), field="name", way_out=_("Ví dụ: Điện thoại chốt Cầu Hồng Phú.")
         )
-    if actor.kind != "staff":
+    if actor.kind != "staff" or actor.id is None:
         raise Invalid(_("Mã ghi danh do một người quản trị tạo."), field="actor")
     code = "".join(secrets.choice(CODE_ALPHABET) for _place in range(CODE_LENGTH))
     now = clock.now()

@@ -181,9 +181,10 @@ def _places_in_scope(actor: Actor, readings: Iterable[Reading]) -> set[str]:
 def _with_pass(reading: Reading, card: PassCard | None) -> Reading:
     if card is None:
         return reading.held(Reason.UNKNOWN_PASS)
-    assert reading.at is not None
+    at = reading.at
+    assert at is not None
     reading = replace(reading, person_id=card.person_id)
-    if card.revoked_at is not None and card.revoked_at <= reading.at:
+    if card.revoked_at is not None and card.revoked_at <= at:
         return reading.flagged("pass_revoked")
     return reading
 
@@ -309,8 +310,9 @@ def _write(actor: Actor, readings: list[Reading], now: datetime, verdicts: bool)
             held.append(reading.held(outcome))
             answers.append(_held_answer(held[-1]))
     if held:
-        unit_id = Device.objects.get(pk=actor.id).unit_id if actor.kind == "device" else _unit_of(actor)
-        _hold(sender, actor.id if actor.kind == "device" else None, unit_id, held, now)
+        device = Device.objects.filter(pk=actor.id or 0).first() if actor.kind == "device" else None
+        unit_id = device.unit_id if device is not None else _unit_of(actor)
+        _hold(sender, device.pk if device is not None else None, unit_id, held, now)
     _announce(actor, stored, now)
     return _with_verdicts(answers, now) if verdicts else answers
 
@@ -482,7 +484,14 @@ def _close(actor: Actor, answers: list[ScanAnswer], verdicts: bool) -> BatchAnsw
     }
     if counts["stored"] or counts["held"]:
         persons = sorted({a.person for a in answers if a.person is not None}) if verdicts else []
-        record(actor, "checkpoints.scan", persons=persons, **counts)
+        record(
+            actor,
+            "checkpoints.scan",
+            persons=persons,
+            stored=counts["stored"],
+            duplicate=counts["duplicate"],
+            held=counts["held"],
+        )
     else:
         unchanged()
     return BatchAnswer(len(answers), counts["stored"], counts["duplicate"], counts["held"], tuple(answers))
