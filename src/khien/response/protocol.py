@@ -55,9 +55,13 @@ def open_a_case_for_a_positive(event: EventFact) -> None:
 
 @on("case_opened")
 def list_the_contacts(event: EventFact) -> None:
-    """The engine looks for contacts at once; from then on a tracer has them listed again."""
+    """The engine looks for contacts at once; from then on a tracer has them listed again.
+
+    A case opened by hand without onset and sample waits until a tracer has entered one of them.
+    """
     case_id = event.payload["case"]
-    if not ContactList.objects.filter(case_id=case_id).exists():
+    can_search = Case.objects.filter(pk=case_id, status="open", infectious_from__isnull=False).exists()
+    if can_search and not ContactList.objects.filter(case_id=case_id).exists():
         tracing.list_contacts(ACTOR, case_id=case_id)
 
 

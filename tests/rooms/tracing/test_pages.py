@@ -207,3 +207,14 @@ def test_the_search_and_the_person_page_know_of_cases(tracer, case) -> None:
     text = tracer.get(f"/desk/people/{case.person.public_id}/").content.decode()
     assert f"/tracing/cases/{case.pk}/" in text
     assert f"/tracing/cases/{case.pk}/" in tracer.get(f"/desk/search/?q=BN{case.pk}").content.decode()
+
+
+def test_the_pages_speak_english_to_whom_it_is_easier(tracer, case) -> None:
+    tracer.cookies["khien_language"] = "en"
+    tracer.post(f"/tracing/cases/{case.pk}/list/")
+    text = tracer.get(f"/tracing/cases/{case.pk}/contacts/").content.decode()
+    assert "Of the 2 places of this case, 2 have scans of others." in text
+    friend = TracedContact.objects.get(person__full_name="Lê Văn Bạn")
+    page = f"/tracing/cases/{case.pk}/contacts/"
+    done = tracer.post(page, {"list": friend.contact_list_id, "contacts": [friend.pk]}, follow=True)
+    assert "1 person approved." in done.content.decode()

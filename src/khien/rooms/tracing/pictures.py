@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import date, timedelta
+from math import ceil
 
 from khien.rooms.tracing.models import Case
 from khien.rooms.tracing.reads import Chain, Curve, day_of_illness
 
 ROW, LEFT, TOP, WIDTH = 22, 16, 34, 1000
 LABEL = 150
-RADIUS = 5.0
+R_CEILING = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,10 +120,12 @@ class CurvePicture:
     width: int
     height: int
     r_height: int
+    ceiling: int = 0
 
 
 def curve_picture(curve: Curve) -> CurvePicture:
-    """The curve in a box of 1000 × 220 units and R in one of 1000 × 160; R is cut at 6."""
+    """The curve in a box of 1000 × 220 units and R in one of 1000 × 160; R is cut at the highest R that eleven
+    cases stand behind, at most at 10."""
     height, r_height, left, right = 220, 160, 44, 10
     days = curve.days
     if not days:
@@ -147,8 +150,8 @@ def curve_picture(curve: Curve) -> CurvePicture:
         if day.cases
     ]
     levels = [Level(y(value), str(value)) for value in sorted({0, (most + 1) // 2, most})]
-    ceiling = min(6.0, max((d.high for d in days if d.high is not None), default=2.0))
-    ceiling = max(ceiling, 2.0)
+    highest = curve.highest_r()
+    ceiling = 2 if highest is None or highest.r is None else min(max(ceil(highest.r), 2), R_CEILING)
     r_base, r_top = r_height - 22, 10
 
     def r_y(value: float) -> float:
@@ -175,6 +178,8 @@ def curve_picture(curve: Curve) -> CurvePicture:
     close()
     every = max(len(days) // 8, 1)
     ticks = [Tick(round(left + place * step, 1), days[place].day) for place in range(0, len(days), every)]
-    r_levels = [Level(r_y(value), f"{value:g}") for value in (0.0, 1.0, ceiling if ceiling > 1.5 else 2.0)]
-    r_levels = [Level(level.y, level.value[:3]) for level in r_levels]
-    return CurvePicture(bars, levels, lines, bands, r_levels, r_y(1.0), ticks, WIDTH, height, r_height)
+    ticks = [tick for tick in ticks if tick.x < WIDTH - 70]
+    r_levels = [Level(r_y(value), f"{value:g}") for value in (0.0, 1.0, ceiling)]
+    return CurvePicture(
+        bars, levels, lines, bands, r_levels, r_y(1.0), ticks, WIDTH, height, r_height, ceiling
+    )
