@@ -39,6 +39,9 @@ def live(speed: float) -> None:
 
 def welcome(url: str) -> str:
     """What a visitor reads when the demo is up: address, accounts, what to try first."""
+    import django
+
+    django.setup()  # the supervisor itself has no need of it
     from khien.site.demo.staff import ACCOUNTS, PASSWORD
 
     names = "\n".join(
