@@ -36,3 +36,9 @@ def per_cent(value: float) -> str:
     if 0 < percent < 0.1:
         return "<0,1 %"
     return f"{percent:.1f} %".replace(".", ",") if percent < 10 else f"{percent:.0f} %"
+
+
+@register.filter
+def of(table: dict[int, str], key: int) -> str:
+    """The entry of a table, empty where there is none."""
+    return table.get(key, "")
