@@ -143,3 +143,20 @@ def test_a_chain_never_closes_on_itself(unit) -> None:
         verbs.link_source(SYSTEM, case_id=one.pk, source_case_id=two.pk)
     with pytest.raises(Conflict):
         verbs.link_source(SYSTEM, case_id=one.pk, source_case_id=one.pk)
+
+
+def test_contacts_of_a_case_closed_long_ago_are_forgotten_but_not_who_infected_whom(unit) -> None:
+    person, friend = make_person(unit=unit), make_person("Lê Văn Bạn", unit)
+    cafe = make_place(unit, "Cà phê", "cafe", area_m2=50)
+    stay(person, cafe, at(8, 9), 60)
+    stay(friend, cafe, at(8, 9), 60)
+    case = open_case(person, unit, **RESULT)
+    verbs.list_contacts(SYSTEM, case_id=case.pk)
+    second = open_case(friend, unit, result_id=2, sampled_at=at(10, 8), resulted_at=at(10, 11))
+    verbs.approve_contacts(SYSTEM, case_id=case.pk, contact_ids=[case.contacts.get().pk])
+    verbs.close_case(SYSTEM, case_id=case.pk, note="Khỏi bệnh")
+    assert verbs.forget_contacts(date(2022, 1, 10)) == 0
+    assert verbs.forget_contacts(date(2022, 1, 11)) == 1
+    assert not case.contacts.exists()
+    assert not case.lists.exists()
+    assert second.sources.get().source_case == case

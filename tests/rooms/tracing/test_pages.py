@@ -218,3 +218,20 @@ def test_the_pages_speak_english_to_whom_it_is_easier(tracer, case) -> None:
     page = f"/tracing/cases/{case.pk}/contacts/"
     done = tracer.post(page, {"list": friend.contact_list_id, "contacts": [friend.pk]}, follow=True)
     assert "1 person approved." in done.content.decode()
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["q=²", "q=bn²", "q=%00", "unit=99999999999999999999", "outbreak=x", "step=zz", "page=zz", "status=zz"],
+)
+def test_strange_addresses_are_answered(tracer, case, query: str) -> None:
+    assert tracer.get(f"/tracing/?{query}").status_code == 200
+    assert tracer.get(f"/api/v1/tracing/cases?{query}").status_code in (200, 422)
+
+
+def test_strange_selections_change_nothing(tracer, case) -> None:
+    tracer.post(f"/tracing/cases/{case.pk}/list/")
+    page = f"/tracing/cases/{case.pk}/contacts/"
+    for value in ("²", "9" * 40, "-1", "x"):
+        assert tracer.post(page, {"contacts": [value], "list": value}).status_code in (404, 409, 422)
+    assert set(case.contacts.values_list("state", flat=True)) == {"proposed"}

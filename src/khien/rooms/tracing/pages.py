@@ -347,7 +347,7 @@ def contact_list(request: Request, case_id: int) -> HttpResponse:
             chosen = verbs.approve_contacts(
                 request.actor,
                 case_id=case_id,
-                contact_ids=[int(pk) for pk in request.POST.getlist("contacts") if pk.isdigit()],
+                contact_ids=[int(pk) for pk in request.POST.getlist("contacts") if pk.isdecimal()],
                 list_id=_number(request.POST.get("list")),
                 reason=request.POST.get("reason", ""),
             )
@@ -374,7 +374,7 @@ def _contact_page(request: Request, case_id: int, problem: Problem | None = None
     ranked = [c.pk for c in undecided if not c.is_legal_f1]
     ticked = {c.pk for c in undecided if c.is_legal_f1} | set(ranked[:top])
     if request.method == "POST":
-        ticked = {int(pk) for pk in request.POST.getlist("contacts") if pk.isdigit()}
+        ticked = {int(pk) for pk in request.POST.getlist("contacts") if pk.isdecimal()}
     read(
         actor,
         "tracing.contact_list",
@@ -498,7 +498,7 @@ def outbreak_page(request: Request, outbreak_id: int) -> HttpResponse:
 
 
 def _number(text: str | None) -> int | None:
-    return int(text) if text and text.isdigit() and len(text) < 18 else None
+    return int(text) if text and text.isdecimal() and len(text) < 18 else None
 
 
 app_name = "tracing"

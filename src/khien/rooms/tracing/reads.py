@@ -78,7 +78,7 @@ def cases(actor: Actor, wanted: CaseFilter) -> QuerySet[Case]:
 def _matches(text: str) -> Q:
     words = fold(text).split()
     wanted = Q(registered_number__iexact=text.strip())
-    if len(words) == 1 and words[0].removeprefix("bn").isdigit():
+    if len(words) == 1 and words[0].removeprefix("bn").isdecimal():
         wanted |= Q(pk=min(int(words[0].removeprefix("bn")), 2**62))
     by_name = Q()
     for word in words:
