@@ -298,3 +298,14 @@ def test_without_onset_and_sample_the_answer_says_what_to_enter(scene) -> None:
     with pytest.raises(Invalid) as problem:
         verbs.list_contacts(SYSTEM, case_id=case.pk)
     assert problem.value.field == "onset_on"
+
+
+def test_that_a_case_has_no_contacts_is_approved_too_and_the_clock_goes_on(scene) -> None:
+    case = positive(scene)
+    made = verbs.list_contacts(SYSTEM, case_id=case.pk)
+    assert made.counts["f1"] == 0
+    verbs.approve_contacts(SYSTEM, case_id=case.pk, contact_ids=[], list_id=made.pk)
+    assert case.steps.filter(step="approved").exists()
+    assert Event.objects.get(name="contacts_approved").payload["contacts"] == []
+    verbs.approve_contacts(SYSTEM, case_id=case.pk, contact_ids=[])
+    assert Event.objects.filter(name="contacts_approved").count() == 1

@@ -235,3 +235,12 @@ def test_strange_selections_change_nothing(tracer, case) -> None:
     for value in ("²", "9" * 40, "-1", "x"):
         assert tracer.post(page, {"contacts": [value], "list": value}).status_code in (404, 409, 422)
     assert set(case.contacts.values_list("state", flat=True)) == {"proposed"}
+
+
+def test_an_empty_list_is_approved_with_one_button(tracer, unit) -> None:
+    alone = open_case(make_person("Một Mình", unit), unit, result_id=5, sampled_at=at(9, 8))
+    page = tracer.post(f"/tracing/cases/{alone.pk}/list/", follow=True).content.decode()
+    assert "Duyệt danh sách trống" in page
+    made = alone.lists.get()
+    tracer.post(f"/tracing/cases/{alone.pk}/contacts/", {"list": made.pk})
+    assert alone.steps.filter(step="approved").exists()

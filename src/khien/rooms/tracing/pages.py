@@ -396,6 +396,8 @@ def _contact_page(request: Request, case_id: int, problem: Problem | None = None
             "problem": problem,
             "reason": request.POST.get("reason", ""),
             "is_open": case.status == Case.Status.OPEN,
+            "may_approve_none": case.status == Case.Status.OPEN
+            and not case.steps.filter(step="approved").exists(),
         },
         status=200 if problem is None else problem.status,
     )

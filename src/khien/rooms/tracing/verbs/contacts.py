@@ -95,7 +95,8 @@ def approve_contacts(
 
     Every proposed close contact by law that is not selected is rejected, which needs a `reason`; further
     proposals stay proposed. `list_id` is the version that the tracer saw: raises `Conflict` when a newer
-    one has come. Approving what is approved changes nothing.
+    one has come. Approving what is approved changes nothing. Where no close contact by law waits, nobody
+    need be selected: that the case has none is a decision too, and the clock goes on.
     """
     case = case_of(actor, case_id)
     must_be_open(case)
@@ -124,11 +125,9 @@ def approve_contacts(
             code="legal_contact_needs_reason",
             way_out=_("Ghi lý do bỏ, hoặc đánh dấu lại những người đó."),
         )
-    if not chosen and not dropped:
-        if wanted:
-            unchanged()
-            return []
-        raise Invalid(_("Chưa chọn người nào."), field="contacts", way_out=_("Đánh dấu ít nhất một người."))
+    if not chosen and not dropped and (wanted or case.steps.filter(step=CaseStep.Step.APPROVED).exists()):
+        unchanged()
+        return []
     now = clock.now()
     for row in chosen:
         row.state, row.decided_at, row.decided_by = State.APPROVED, now, actor.id
