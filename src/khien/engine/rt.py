@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import gamma
+from scipy.special import gammainc, gammaincinv  # scipy.stats would cost every process two seconds at start
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -49,11 +49,11 @@ def discretised_gamma(mean_days: float, sd_days: float, longest: int | None = No
     shape = ((mean_days - 1) / sd_days) ** 2
     scale = sd_days**2 / (mean_days - 1)
     if longest is None:
-        longest = max(int(np.ceil(gamma.ppf(1 - 1e-7, shape, scale=scale))) + 1, 2)
+        longest = max(int(np.ceil(scale * gammaincinv(shape, 1 - 1e-7))) + 1, 2)
     day = np.arange(longest + 1, dtype=np.float64)
 
     def below(x: FloatArray, a: float) -> FloatArray:
-        return np.asarray(gamma.cdf(x, a, scale=scale), np.float64)
+        return np.asarray(gammainc(a, np.maximum(x, 0) / scale), np.float64)
 
     weight = (
         day * below(day, shape)
@@ -111,7 +111,7 @@ def estimate(
     shape = prior_shape + summed_cases
     scale = 1 / (1 / prior_scale + summed_pressure)
     tail = (1 - interval) / 2
-    low, median, high = (np.asarray(gamma.ppf(q, shape, scale=scale)) for q in (tail, 0.5, 1 - tail))
+    low, median, high = (np.asarray(scale * gammaincinv(shape, q), np.float64) for q in (tail, 0.5, 1 - tail))
     return Rt(first, last, shape * scale, np.sqrt(shape) * scale, low, median, high, summed_cases)
 
 

@@ -34,6 +34,20 @@ def days_of(table: str) -> dict[date, str]:
     }
 
 
+_ensured: set[tuple[str, date]] = set()
+
+
+def ensure_once(table: str, day: date) -> None:
+    """Give the day a partition unless this process has already seen to it.
+
+    What is about to be written must not go to the default partition while another process makes the day's
+    own: PostgreSQL refuses such a row.
+    """
+    if (table, day) not in _ensured:
+        ensure(table, [day])
+        _ensured.add((table, day))
+
+
 def ensure(table: str, days: Iterable[date]) -> int:
     """Give each of the days a partition; rows of that day in the default partition move. Returns how many were
     made. `table` is a name from our own code, never from outside."""

@@ -273,12 +273,13 @@ def run_installation(
     migrate: bool = True,
     extra: Sequence[Part] = (),
     before: list[str] | None = None,
+    is_done: Callable[[], bool] | None = None,
     welcome: Callable[[], str] | None = None,
 ) -> None:
     """Start what `names` lists and keep it running until SIGINT or SIGTERM.
 
-    `before` is a command that runs once the database is up to date, before the parts start; `welcome` gives
-    the text that is printed when the web server answers.
+    `before` is a command that runs once the database is up to date, before the parts start, unless `is_done`
+    says that it is not needed; `welcome` gives the text that is printed when the web server answers.
     """
     data = environment.data_folder()
     # The children must find the same places, whoever they are.
@@ -312,7 +313,7 @@ def run_installation(
                 )
                 if server is not None and not stop.is_set():
                     _version_file(server).write_text(_version())
-            if before is not None and not stop.is_set():
+            if before is not None and not stop.is_set() and not (is_done is not None and is_done()):
                 _step(before, "loading the demo data", stop)
         except BaseException:
             if server is not None:
@@ -403,9 +404,18 @@ def demo(full: bool, speed: float) -> None:
             return str(import_module(DEMO).welcome(_url()))
 
     try:
-        run_installation(list(PARTS), extra=extra, before=before, welcome=welcome)
+        run_installation(list(PARTS), extra=extra, before=before, is_done=_demo_is_loaded, welcome=welcome)
     except AlreadyRunning as fault:
         click.echo(f"Khiên already runs (process {fault.pid}): {_url()}")
+
+
+def _demo_is_loaded() -> bool:
+    """Whether the demo's first days are in the database whole (asked without Django, to start sooner)."""
+    import psycopg
+
+    with psycopg.connect(os.environ["DATABASE_URL"]) as connection:
+        row = connection.execute("SELECT ready FROM khien_site_demostate").fetchone()
+    return row is not None and bool(row[0])
 
 
 def demo_step(name: str, argument: object) -> None:

@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db import connection
 from django.utils.translation import gettext as _
 
-from khien.kernel import clock, keys
+from khien.kernel import clock, keys, partitions
 from khien.kernel.acts import record, unchanged, verb
 from khien.kernel.errors import Conflict, NotFound
 from khien.kernel.people import identity
@@ -33,7 +33,7 @@ from khien.rooms.checkpoints import codes, passes, posters
 from khien.rooms.checkpoints.addresses import commune_of
 from khien.rooms.checkpoints.events import PERSON_UNDER_ORDER_SCANNED
 from khien.rooms.checkpoints.intake import Reading, Reason, masked, read_event
-from khien.rooms.checkpoints.models import HeldScan, Method, PassCard
+from khien.rooms.checkpoints.models import HeldScan, Method, PassCard, Scan
 
 SCANNERS = (Role.GUARD, Role.COMMUNE_OFFICER)
 CHUNK = 5_000
@@ -278,6 +278,7 @@ def _write(actor: Actor, readings: list[Reading], now: datetime, verdicts: bool)
     if not readings:
         return []
     sender = sender_of(actor)
+    partitions.ensure_once(Scan._meta.db_table, clock.local(now).date())
     with connection.cursor() as cursor:
         cursor.execute(
             _STORE,
