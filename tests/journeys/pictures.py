@@ -1,0 +1,29 @@
+"""Pictures for the README: small PNGs of pages and papers."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import typst
+from PIL import Image
+
+
+def keep_small(png: bytes) -> bytes:
+    """The same picture in at most 256 colours."""
+    with Image.open(io.BytesIO(png)) as picture:
+        small = picture.convert("RGB").quantize(
+            256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE
+        )
+    made = io.BytesIO()
+    small.save(made, "PNG", optimize=True)
+    return made.getvalue()
+
+
+def first_page(pdf: bytes, folder: Path, ppi: float = 80) -> bytes:
+    """The first page of a PDF as a PNG."""
+    (folder / "paper.pdf").write_bytes(pdf)
+    source = b'#set page(width: 210mm, height: 297mm, margin: 0pt)\n#image("paper.pdf", width: 100%)'
+    made = typst.compile(source, root=folder, format="png", ppi=ppi)
+    assert isinstance(made, bytes)
+    return made
