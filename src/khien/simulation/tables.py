@@ -194,7 +194,7 @@ def people_table(people: People, places: Places, belonging: Belonging) -> pa.Tab
     full_name = pc.binary_join_element_wise(
         _words([name for name, _ in names.FAMILY], people.family), middle, given, " "
     )
-    phone = pc.binary_join_element_wise("0992", _digits(np.arange(count), 6), "")
+    phone = pc.binary_join_element_wise("0990", _digits(np.arange(count), 6), "")
     phone = pc.if_else(pa.array(people.age >= 12), phone, pa.scalar(None, pa.string()))
     cccd = pc.binary_join_element_wise(PROVINCE_CODE, _digits(people.serial, 9), "")
     room = belonging.room
