@@ -1,7 +1,7 @@
 PYTHON ?= python3
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test test-slow check lock messages doctor bench
+.PHONY: help demo up test test-slow check lock messages screenshots doctor bench
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -26,6 +26,9 @@ doctor: ## what is missing on this machine, and how to get it
 
 bench: ## one benchmark, or all: make bench ARGS=search
 	@$(PYTHON) dev.py khien bench $(ARGS)
+
+screenshots: ## write the pictures of the README anew, by driving the main job in a browser
+	@$(PYTHON) dev.py screenshots
 
 messages: ## bring the English catalogues up to date and compile them
 	@$(PYTHON) dev.py messages $(ARGS)

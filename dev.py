@@ -31,6 +31,7 @@ def main() -> None:
         "check": check,
         "lock": lock,
         "messages": messages,
+        "screenshots": screenshots,
         "sync": sync_only,
         "khien": khien,
     }
@@ -95,6 +96,14 @@ def messages(arguments: list[str]) -> None:
     """The English of every text, brought up to date and compiled."""
     sync(DEVELOPMENT)
     run_step([str(PYTHON), "tools/messages.py", *arguments])
+
+
+def screenshots(arguments: list[str]) -> None:
+    """The pictures of the README, from the journey of the main job."""
+    sync(DEVELOPMENT)
+    have_chromium()
+    journey = "tests/journeys/test_main_job.py"
+    run([str(PYTHON), "-m", "pytest", "-q", journey, "--screenshots", "docs/images", *arguments])
 
 
 def sync_only(arguments: list[str]) -> None:

@@ -107,8 +107,6 @@ class Visitor:
 
     def look(self, *, answered: int = 200) -> None:
         """Keep what is wrong with the page as it stands at both widths; it is left at the width that it had."""
-        if os.environ.get("NOLOOK"):
-            return
         before = self.page.viewport_size
         for width in WIDTHS:
             self.widen(width)
@@ -170,13 +168,18 @@ def town(transactional_db: None, settings: Any, live_server: Any) -> Iterator[To
 
 
 @pytest.fixture
-def picture(request: pytest.FixtureRequest) -> Callable[[Visitor, str], None]:
-    """`picture(visitor, "board-1100.png")` keeps what the visitor sees, when pictures are asked for."""
+def picture(request: pytest.FixtureRequest) -> Callable[..., None]:
+    """`picture(visitor, "board-1100.png", tall=1400)` keeps what the visitor sees, when pictures are asked for."""
     folder = request.config.getoption("--screenshots", default=None)
 
-    def take(seen: Visitor | bytes, name: str) -> None:
-        if folder:
-            png = seen if isinstance(seen, bytes) else seen.page.screenshot(animations="disabled")
-            Path(folder, name).write_bytes(keep_small(png))
+    def take(seen: Visitor | bytes, name: str, tall: int = 0) -> None:
+        if not folder:
+            return
+        if isinstance(seen, Visitor):
+            size = seen.page.viewport_size
+            assert size is not None
+            seen.page.set_viewport_size({"width": size["width"], "height": tall or size["height"]})
+            seen = seen.page.screenshot(animations="disabled")
+        Path(folder, name).write_bytes(keep_small(seen))
 
     return take

@@ -20,10 +20,14 @@ def keep_small(png: bytes) -> bytes:
     return made.getvalue()
 
 
-def first_page(pdf: bytes, folder: Path, ppi: float = 80) -> bytes:
-    """The first page of a PDF as a PNG."""
+def first_page(pdf: bytes, folder: Path, ppi: int = 90) -> bytes:
+    """The first page of a PDF as a PNG, drawn larger and made smaller so that the letters are even."""
     (folder / "paper.pdf").write_bytes(pdf)
     source = b'#set page(width: 210mm, height: 297mm, margin: 0pt)\n#image("paper.pdf", width: 100%)'
-    made = typst.compile(source, root=folder, format="png", ppi=ppi)
+    made = typst.compile(source, root=folder, format="png", ppi=3 * ppi)
     assert isinstance(made, bytes)
-    return made
+    with Image.open(io.BytesIO(made)) as large:
+        page = large.convert("RGB").resize((large.width // 3, large.height // 3), Image.Resampling.LANCZOS)
+    smaller = io.BytesIO()
+    page.save(smaller, "PNG")
+    return smaller.getvalue()

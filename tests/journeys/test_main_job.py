@@ -19,14 +19,14 @@ from tests.journeys.camera import film_card
 from tests.journeys.conftest import Arrive, Visitor
 from tests.journeys.town import PASSWORD, Resident, Town, at, tell_the_past
 
-Picture = Callable[[Visitor | bytes, str], None]
+Picture = Callable[..., None]
 
 
 def board_numbers(leader: Visitor) -> dict[str, str]:
     """The numbers at the top of the board by what they are called."""
     return {
         card.locator("dt").inner_text(): card.locator("dd").first.inner_text()
-        for card in leader.page.locator("#board dl.stat").all()
+        for card in leader.page.locator("#board .grid--stats dl.stat").all()
     }
 
 
@@ -154,7 +154,7 @@ def test_from_a_swab_to_the_board(town: Town, arrive: Arrive, picture: Picture, 
     stranger = rows.filter(has_text=passer.name)
     expect(stranger).to_contain_text("ngoài quy định")
     expect(stranger.locator("input[type=checkbox]")).not_to_be_checked()
-    picture(tracer, "contacts-1100.png")
+    picture(tracer, "contacts-1100.png", tall=1180)
     tracer.look()
     tracer.tab_to("#list button")
     page.keyboard.press("Enter")
@@ -212,7 +212,7 @@ def test_from_a_swab_to_the_board(town: Town, arrive: Arrive, picture: Picture, 
     expect(person.page.locator("main")).to_contain_text(friend.name)
     person.page.fill("[name=temperature]", "38,4")
     person.page.get_by_label("Ho", exact=True).check()
-    picture(person, "follow-up-390.png")
+    picture(person, "follow-up-390.png", tall=1000)
     person.look()
     person.page.click("main form button")
     expect(person.page.locator("h1")).to_have_text("Đã gửi, cảm ơn bạn")
@@ -259,5 +259,5 @@ def test_from_a_swab_to_the_board(town: Town, arrive: Arrive, picture: Picture, 
     assert (before["Báo động chưa xử lý"], after["Báo động chưa xử lý"]) == ("0", "2")
     assert (before["Xét nghiệm hôm nay"], after["Xét nghiệm hôm nay"]) == ("0", "1")
     leader.page.wait_for_selector("#chart-cases svg")
-    picture(leader, "board-1100.png")
+    picture(leader, "board-1100.png", tall=1240)
     leader.look()

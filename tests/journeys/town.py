@@ -1,7 +1,7 @@
 """A small town for the journeys: units, rules, places, staff, residents, and a clock that the test moves.
 
 Everybody is invented: names come from the simulation, card numbers are of a century that has not begun, phones of
-a range that no carrier uses.
+a range without subscribers.
 """
 
 from __future__ import annotations
@@ -149,7 +149,7 @@ def settle(town: Town, count: int, seed: int) -> list[Resident]:
     made = []
     for n, (full_name, female) in enumerate(names_of(count, seed)):
         born = date(1962 + 6 * n, 3 + n % 9, 4 + n)
-        number, phone = f"035{9 if female else 8}{born:%y}{n + 1:06d}", f"0992000{n + 1:03d}"
+        number, phone = f"035{9 if female else 8}{born:%y}{n + 1:06d}", f"0990000{n + 1:03d}"
         person = people.register_person(
             SYSTEM,
             full_name=full_name,
@@ -189,15 +189,15 @@ def names_of(count: int, seed: int) -> list[tuple[str, bool]]:
 
 
 def tell_the_past(town: Town) -> None:
-    """Three weeks of an outbreak elsewhere in the town, as rows: cases with their clocks, and tubes with results."""
+    """Seven weeks of an outbreak elsewhere in the town, as rows: cases with their clocks, tubes with results."""
     rng = np.random.default_rng(5)
     cases, tubes = [], []
-    for back in range(21, 0, -1):
+    for back in range(49, 0, -1):
         day = at(9, 0) - timedelta(days=back)
-        for _positive in range(rng.poisson(1.5 + 5 * np.exp(-((back - 5) ** 2) / 40))):
+        for _positive in range(rng.poisson(0.3 + 5 * np.exp(-((back - 6) ** 2) / 90))):
             cases.append((day + timedelta(minutes=int(rng.integers(360, 1200))), int(rng.integers(1, 5))))
         tubes += [
-            (day + timedelta(minutes=int(m)), "negative") for m in rng.integers(360, 1200, 90 - 2 * back)
+            (day + timedelta(minutes=int(m)), "negative") for m in rng.integers(360, 1200, 80 - back)
         ]
     tubes += [(resulted, "positive") for resulted, _where in cases]
     # The people of the past live in the other communes, so that the first ward's lists hold the story only.

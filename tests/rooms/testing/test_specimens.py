@@ -103,6 +103,16 @@ def test_asking_twice_for_one_day_is_one_request(house: House) -> None:
     assert Event.objects.filter(name="sampling_requested").count() == 1
 
 
+def test_who_falls_ill_on_a_test_day_is_listed_as_ill(house: House) -> None:
+    planned = verbs.request_sampling(house.officer, person=house.an, reason="contact_day")
+    ill = verbs.request_sampling(
+        house.officer, person=house.an, reason="symptoms", reference="quarantine.followup:1"
+    )
+    again = verbs.request_sampling(house.officer, person=house.an, reason="contact_day")
+    assert ill.pk == planned.pk == again.pk
+    assert (again.reason, again.reference) == ("symptoms", "quarantine.followup:1")
+
+
 def test_contacts_are_asked_for_on_the_days_of_the_rule_in_force(house: House, seeded_rules: None) -> None:
     start = NOON.date()
     rows = verbs.request_contact_tests(house.officer, person=house.an, degree=1, start=start)

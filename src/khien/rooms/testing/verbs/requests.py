@@ -32,7 +32,7 @@ def request_sampling(
     """Put a person on the list of those to sample on a Vietnamese day (today when none is given).
 
     `unit` is the commune that does it (the person's own by default). A second request for the same day
-    answers with the first.
+    answers with the first, which becomes one for symptoms when that is the new reason.
     """
     person = reads.standing_person(person)
     unit = unit or person.unit
@@ -47,6 +47,12 @@ def request_sampling(
         raise Invalid(_("Lý do lấy mẫu không có trong danh mục."), field="reason")
     due_on = due_on or clock.today()
     same = SamplingRequest.objects.filter(person=person, due_on=due_on, state="open").first()
+    if same is not None and reason == SamplingRequest.Reason.SYMPTOMS != same.reason:
+        # Whoever has fallen ill is sampled as such, whatever they had been listed for.
+        same.reason, same.reference = reason, reference
+        same.save(update_fields=["reason", "reference"])
+        record(actor, same, persons=[person.pk], reason=reason)
+        return same
     if same is not None:
         unchanged()
         return same
