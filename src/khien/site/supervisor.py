@@ -413,7 +413,7 @@ def _demo_is_loaded() -> bool:
     """Whether the demo's first days are in the database whole (asked without Django, to start sooner)."""
     import psycopg
 
-    with psycopg.connect(os.environ["DATABASE_URL"]) as connection:
+    with psycopg.connect(database.url()) as connection:
         row = connection.execute("SELECT ready FROM khien_site_demostate").fetchone()
     return row is not None and bool(row[0])
 
