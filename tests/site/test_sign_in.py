@@ -44,7 +44,9 @@ def test_nobody_signs_up(client: Client) -> None:
     assert not Account.objects.exists()
 
 
-def test_guessing_is_locked_out_even_with_the_right_password_at_last(client: Client, account: Account) -> None:
+def test_guessing_is_locked_out_even_with_the_right_password_at_last(
+    client: Client, account: Account
+) -> None:
     for _attempt in range(8):
         sign_in(client, "sai")
     sign_in(client)

@@ -27,7 +27,7 @@ class GrantForm(forms.Form):
     """A role within one of the administrator's units."""
 
     role = forms.ChoiceField(label=_("Vai trò"), choices=Role.choices)
-    unit = forms.ModelChoiceField(label=_("Đơn vị"), queryset=AdminUnit.objects.none())
+    unit = forms.ModelChoiceField(label=_("Đơn vị"), queryset=AdminUnit.objects.none(), empty_label="–")
 
     def __init__(self, actor: Actor, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -37,7 +37,7 @@ class PlaceForm(forms.Form):
 
     name = forms.CharField(label=_("Tên địa điểm"), max_length=160, help_text=_("Như trên biển hiệu."))
     kind = forms.ChoiceField(label=_("Loại địa điểm"))
-    unit = UnitChoice(label=_("Xã, phường"), queryset=AdminUnit.objects.none())
+    unit = UnitChoice(label=_("Xã, phường"), queryset=AdminUnit.objects.none(), empty_label="–")
     address = forms.CharField(label=_("Địa chỉ"), max_length=200, required=False)
     area_m2 = forms.FloatField(
         label=_("Diện tích (m²)"),
@@ -83,7 +83,7 @@ class DeviceForm(forms.Form):
     name = forms.CharField(
         label=_("Tên thiết bị"), max_length=120, help_text=_("Ví dụ: Điện thoại chốt Cầu Hồng Phú.")
     )
-    unit = UnitChoice(label=_("Đơn vị"), queryset=AdminUnit.objects.none())
+    unit = UnitChoice(label=_("Đơn vị"), queryset=AdminUnit.objects.none(), empty_label="–")
 
     def __init__(self, *args: Any, actor: Actor, roles: tuple[str, ...], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -67,7 +67,9 @@ class RegisterForm(forms.Form):
     phone = forms.CharField(
         label=_("Số điện thoại"), max_length=30, help_text=_("Kết quả được báo qua số này.")
     )
-    unit = forms.ModelChoiceField(label=_("Xã, phường đang ở"), queryset=AdminUnit.objects.none())
+    unit = forms.ModelChoiceField(
+        label=_("Xã, phường đang ở"), queryset=AdminUnit.objects.none(), empty_label="–"
+    )
     address = forms.CharField(label=_("Thôn, tổ, số nhà"), max_length=200, required=False)
 
     def __init__(self, *args: Any, units: QuerySet[AdminUnit], **more: Any) -> None:
