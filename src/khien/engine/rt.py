@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import gammainc, gammaincinv  # scipy.stats would cost every process two seconds at start
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -46,6 +45,9 @@ def discretised_gamma(mean_days: float, sd_days: float, longest: int | None = No
     """
     if mean_days <= 1 or sd_days <= 0:
         raise ValueError("a serial interval needs a mean above 1 day and a standard deviation above 0")
+    # Here, not above: few processes ask for R, and SciPy takes each of them half a second to load.
+    from scipy.special import gammainc, gammaincinv
+
     shape = ((mean_days - 1) / sd_days) ** 2
     scale = sd_days**2 / (mean_days - 1)
     if longest is None:
@@ -97,6 +99,8 @@ def estimate(
         raise ValueError("incidence must be one count, not negative, for each day")
     if not 0 < interval < 1 or prior_mean <= 0 or prior_sd <= 0:
         raise ValueError("the interval must lie between 0 and 1 and the prior be positive")
+    from scipy.special import gammaincinv
+
     weights = discretised_gamma(mean_days, sd_days)
     pressure = total_infectiousness(cases, weights)
     last = np.arange(window, len(cases), dtype=np.int64)

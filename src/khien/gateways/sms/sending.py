@@ -6,7 +6,6 @@ import uuid
 
 from django.conf import settings
 
-from khien.gateways.sms.http_json import DEFAULT_FIELDS, HttpJson
 from khien.gateways.sms.interface import Outcome, OutgoingSms, SmsGateway
 from khien.gateways.sms.numbers import to_e164
 from khien.gateways.sms.simulator import Simulator
@@ -25,6 +24,9 @@ def gateway() -> SmsGateway:
     if kind == "http_json":
         if not settings.KHIEN_SMS_URL:
             raise GatewayNotSet("KHIEN_SMS_GATEWAY=http_json needs KHIEN_SMS_URL: the address of the gateway")
+        # Here, not above: processes that use another gateway need not load an HTTP client.
+        from khien.gateways.sms.http_json import HttpJson
+
         return HttpJson(
             url=settings.KHIEN_SMS_URL,
             token=settings.KHIEN_SMS_TOKEN,
@@ -52,6 +54,8 @@ def send_now(number: str, text: str, purpose: str) -> Outcome:
 
 def _fields(text: str) -> dict[str, str]:
     pairs = dict(part.split("=", 1) for part in text.split() if "=" in part)
+    from khien.gateways.sms.http_json import DEFAULT_FIELDS
+
     unknown = sorted(set(pairs) - set(DEFAULT_FIELDS))
     if unknown:
         raise GatewayNotSet(
