@@ -22,6 +22,10 @@ if PRODUCTION and (SECRET_KEY == environment.DEVELOPMENT_SECRET or len(SECRET_KE
     )
 if PRODUCTION and KHIEN_DEMO:
     raise SettingError("KHIEN_DEMO=1 makes known passwords: it cannot be used with KHIEN_MODE=production")
+if KHIEN_DEMO and environment.get("KHIEN_SMS_GATEWAY").text() != "simulator":
+    raise SettingError(
+        "KHIEN_DEMO=1 invents people and must reach nobody: leave KHIEN_SMS_GATEWAY at simulator"
+    )
 
 DEBUG = False
 ALLOWED_HOSTS = [host.strip() for host in environment.get("KHIEN_HOSTS").text().split(",") if host.strip()]

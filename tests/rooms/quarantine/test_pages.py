@@ -13,7 +13,7 @@ from django.urls import reverse
 from pypdf import PdfReader
 
 from khien.kernel.audit.models import AuditLine
-from khien.kernel.registries import desk_widgets, person_panels, search_entries
+from khien.kernel.registries import person_panels, search_entries
 from khien.kernel.staff import Role
 from khien.kernel.staff.reads import RESIDENT_SESSION_KEY
 from khien.rooms.quarantine import links, printing, verbs
@@ -233,8 +233,6 @@ def test_a_signed_in_person_sees_the_own_orders_and_papers_only(world: World) ->
 def test_the_registries_know_the_room(world: World) -> None:
     order = world.issue()
     leader = make_actor(Role.LEADER, world.province)
-    tile = desk_widgets.get("quarantine.under_order")
-    assert "tại nhà 1, tập trung 0" in render_to_string(tile.template, tile.read(leader))
     panel = person_panels.get("quarantine.orders")
     assert panel.read(leader, world.person.pk) is None
     shown = panel.read(world.officer, world.person.pk)

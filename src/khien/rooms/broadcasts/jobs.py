@@ -37,9 +37,14 @@ def collect_receipts() -> None:
 @app.task(name="broadcasts.sweep", queue="messages")
 def sweep(timestamp: int) -> None:
     """Every minute: broadcasts with rows that wait or were left under way, and receipts."""
+    send_waiting()
+    collect_receipts()
+
+
+def send_waiting() -> None:
+    """Send what is due of every broadcast that has rows waiting or left under way."""
     left = Recipient.objects.filter(state__in=[Recipient.State.QUEUED, Recipient.State.SUBMITTING])
     for broadcast_id in Broadcast.objects.filter(pk__in=left.values("broadcast")).values_list(
         "pk", flat=True
     ):
         send_broadcast(broadcast_id, sending.gateway())
-    collect_receipts()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from datetime import date
 from typing import Any
 
@@ -11,14 +10,12 @@ from django.utils.translation import gettext_lazy as _
 
 from khien.kernel.people.models import Person
 from khien.kernel.registries import (
-    DeskWidget,
     MenuEntry,
     PersonPanel,
     RetentionRule,
     SearchEntry,
     SearchHit,
     Tick,
-    desk_widgets,
     menu,
     person_panels,
     resident_menu,
@@ -44,10 +41,6 @@ def announce() -> None:
     resident_menu.add(
         "quarantine.mine", MenuEntry(_("Quyết định cách ly của tôi"), "quarantine:mine", frozenset(), 30)
     )
-    desk_widgets.add(
-        "quarantine.under_order",
-        DeskWidget(_("Người đang cách ly"), "quarantine/widget.html", _widget, frozenset(reads.COUNTERS), 50),
-    )
     person_panels.add("quarantine.orders", PersonPanel(_("Cách ly"), "quarantine/panel.html", _panel, 40))
     search_entries.add("quarantine.orders", SearchEntry(_("Quyết định cách ly"), _find, 40))
     ticks.add(
@@ -57,11 +50,6 @@ def announce() -> None:
     retention.add(
         "quarantine.orders", RetentionRule(_("Quyết định cách ly đã hết"), "retention.orders", _forget)
     )
-
-
-def _widget(actor: Actor) -> dict[str, Any]:
-    counts = reads.under_order(actor)
-    return asdict(counts) | {"total": counts.total}
 
 
 def _panel(actor: Actor, person_id: int) -> dict[str, Any] | None:

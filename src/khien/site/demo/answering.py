@@ -9,7 +9,7 @@ from __future__ import annotations
 import zlib
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from khien.kernel import clock
 from khien.kernel.staff import Actor
@@ -18,13 +18,14 @@ from khien.kernel.staff.models import Account
 from khien.rooms.quarantine import verbs as quarantine
 from khien.rooms.quarantine.models import FollowUp, Order, Symptom
 from khien.rooms.tracing import verbs as tracing
-from khien.rooms.tracing.models import Case, TracedContact
+from khien.rooms.tracing.models import Case, CaseStep, TracedContact
 from khien.site.demo.staff import DUTY
 
-_APPROVES_AFTER_H = (1.5, 5.0)
+_APPROVES_AFTER_H = (3.0, 10.0)
 _SIGNS_AFTER_H = (0.3, 2.0)
 _SECOND_HOPS = 10
 _ANSWER_SHARE = 0.85
+_KEEPS_SHARE = 0.95
 _BATCH = 40
 
 # The simulation's words in those of the follow-up form.
@@ -43,6 +44,7 @@ class Staff:
 
     def __init__(self) -> None:
         self._account_id = Account.objects.get(username=DUTY.username).pk
+        self.fell_ill: dict[int, date] = {}
 
     def actor(self) -> Actor:
         return staff_reads.actor_of_account(Account.objects.get(pk=self._account_id))
@@ -53,6 +55,7 @@ class Staff:
         now = clock.now()
         actor = self.actor()
         done["quyết định cách ly ca được ký"] = self._sign(actor, now)
+        done["ca được hỏi ngày khởi phát"] = self._interview(actor)
         done["danh sách được duyệt"] = self._approve(actor, now)
         done["lượt theo dõi"] = self._answer(now)
         return Counter({name: number for name, number in done.items() if number})
@@ -64,15 +67,25 @@ class Staff:
             quarantine.sign_order(actor, order_id=pk)
         return len(chosen)
 
+    def _interview(self, actor: Actor) -> int:
+        """Cases tell the day on which they fell ill; the list is made anew with the window that follows."""
+        asked = 0
+        for case in Case.objects.filter(status=Case.Status.OPEN, onset_on=None, symptoms=""):
+            onset = self.fell_ill.get(case.person_id)
+            if onset is None or case.steps.filter(step=CaseStep.Step.APPROVED).exists():
+                continue
+            tracing.enter_symptoms(actor, case_id=case.pk, onset_on=onset, symptoms="ho, sốt")
+            tracing.list_contacts(actor, case_id=case.pk)
+            asked += 1
+        return asked
+
     def _approve(self, actor: Actor, now: datetime) -> int:
         """Approve lists: everybody whom the law names as F1, and the likeliest F2."""
-        waiting = Case.objects.filter(
-            status=Case.Status.OPEN, contacts__state=TracedContact.State.PROPOSED
-        ).distinct()
+        waiting = Case.objects.filter(status=Case.Status.OPEN).exclude(steps__step=CaseStep.Step.APPROVED)
         approved = 0
         for case in waiting:
             listed = case.lists.order_by("version").first()
-            if listed is None or case.steps.filter(step="approved").exists():
+            if listed is None:
                 continue
             if not _waited(case.pk, listed.listed_at, now, _APPROVES_AFTER_H):
                 continue
@@ -107,8 +120,12 @@ class Staff:
         return answered
 
     def report_symptoms(self, person_id: int, symptoms: Sequence[str], temperature: float) -> int:
-        """A person under order who falls ill says so on their page; returns how many reports were made."""
+        """A person under order who falls ill says so on their page; returns how many reports were made.
+
+        Whoever falls ill remembers the day, and tells it when their case is opened.
+        """
         now = clock.now()
+        self.fell_ill.setdefault(person_id, clock.local(now).date())
         order = Order.objects.filter(
             person_id=person_id, state=Order.State.ISSUED, starts_at__lte=now, ends_at__gt=now
         ).first()
@@ -122,6 +139,15 @@ class Staff:
             symptoms=[_SYMPTOMS[word] for word in symptoms],
         )
         return 1
+
+    def at_home(self) -> set[int]:
+        """People under order who keep to it: all but one in twenty."""
+        now = clock.now()
+        under = Order.objects.filter(state=Order.State.ISSUED, starts_at__lte=now, ends_at__gt=now).exclude(
+            kind=Order.Kind.WATCH
+        )
+        ids = under.values_list("person_id", flat=True)
+        return {person_id for person_id in ids if _draw(f"keeps:{person_id}") < _KEEPS_SHARE}
 
 
 def _draw(text: str) -> float:

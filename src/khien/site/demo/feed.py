@@ -22,6 +22,7 @@ from khien.kernel.events import verbs as events
 from khien.kernel.people.models import Person
 from khien.kernel.presence.stays import Int
 from khien.kernel.staff import system_actor
+from khien.rooms.broadcasts.jobs import send_waiting
 from khien.rooms.checkpoints import verbs as checkpoints
 from khien.rooms.testing import verbs as testing
 from khien.rooms.testing.models import Specimen
@@ -59,6 +60,14 @@ class Feed:
         self._counts.clear()
         return text or "–"
 
+    def _follow(self) -> None:
+        """What a worker does in a running installation: deliver what was announced, send what waits."""
+        while events.deliver_pending(10_000):
+            pass
+        send_waiting()
+        while events.deliver_pending(10_000):
+            pass
+
     def load_scans(self, days: int) -> int:
         """Load the scans received in the first `days` days and the stays they tell of; returns how many scans."""
         world = Province(self.state.people, self.state.seed).world(self.state.start)
@@ -94,9 +103,9 @@ class Feed:
             ]
             with clock.reads.frozen_at(self._moment(last)):
                 self.tell(rows, as_of_each=True)
-                events.deliver_pending(10_000)
+                self._follow()
                 self._counts.update(self.staff.work())
-                events.deliver_pending(10_000)
+                self._follow()
             self._reached(last)
 
     def tell(self, rows: Iterable[Happening], *, as_of_each: bool = False) -> None:
@@ -158,6 +167,7 @@ class Feed:
             )
 
     def _scan(self, rows: list[dict[str, Any]]) -> None:
+        at_home = self.staff.at_home() if rows else set()
         sent = [
             {
                 "id": str(uuid.uuid5(_SCAN_SPACE, f"{self.state.seed}:{row['scan']}")),
@@ -170,6 +180,7 @@ class Feed:
                 "method": "camera",
             }
             for row in rows
+            if self._person_id(row["person"]) not in at_home
         ]
         if sent:
             answer = checkpoints.store_scans(self._system, sent, verdicts=False)
