@@ -154,7 +154,7 @@ def test_from_a_swab_to_the_board(town: Town, arrive: Arrive, picture: Picture, 
     stranger = rows.filter(has_text=passer.name)
     expect(stranger).to_contain_text("ngoài quy định")
     expect(stranger.locator("input[type=checkbox]")).not_to_be_checked()
-    picture(tracer, "contacts-1100.png", tall=1180)
+    picture(tracer, "contacts-1100.png", tall=1330)
     tracer.look()
     tracer.tab_to("#list button")
     page.keyboard.press("Enter")

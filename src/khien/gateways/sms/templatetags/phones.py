@@ -1,0 +1,8 @@
+"""Phone numbers on pages: `{% load phones %}{{ number|phone }}` writes `0912 345 678`."""
+
+from django import template
+
+from khien.gateways.sms.numbers import display
+
+register = template.Library()
+register.filter("phone", display)
