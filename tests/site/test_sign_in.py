@@ -61,6 +61,7 @@ def test_with_a_second_factor_the_password_alone_opens_nothing(client: Client, a
     Authenticator.objects.create(
         user=account, type=Authenticator.Type.TOTP, data={"secret": get_adapter().encrypt(secret)}
     )
+    assert secret not in str(Authenticator.objects.values_list("data", flat=True))
     assert "/2fa/" in sign_in(client).url
     assert client.get("/desk/").status_code == 302
     wrong = client.post("/accounts/2fa/authenticate/", {"code": "000000"})

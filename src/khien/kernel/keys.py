@@ -21,7 +21,7 @@ from django.conf import settings
 from khien.kernel import clock
 from khien.kernel.errors import Problem
 
-SYMMETRIC = frozenset({"identity-hash", "identity-cipher", "place-mac", "links"})
+SYMMETRIC = frozenset({"identity-hash", "identity-cipher", "place-mac", "links", "second-factor"})
 ED25519 = frozenset({"audit-seal"})
 ES256 = frozenset({"pass"})
 

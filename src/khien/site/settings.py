@@ -169,6 +169,7 @@ ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]
 ACCOUNT_ADAPTER = "khien.site.accounts.StaffAdapter"
 ACCOUNT_FORMS = {"login": "khien.site.accounts.StaffLoginForm"}
 ACCOUNT_EMAIL_VERIFICATION = "none"
+MFA_ADAPTER = "khien.site.accounts.SecondFactorAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "Khiên"
 AXES_FAILURE_LIMIT = 8
