@@ -10,7 +10,8 @@ from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal import auth as totp
 from django.test import Client
 
-from khien.kernel.staff import Role
+from khien.kernel.rules import verbs as rules
+from khien.kernel.staff import Role, system_actor
 from khien.kernel.staff.models import Account
 from tests.factories import make_account, make_unit
 
@@ -20,6 +21,7 @@ PASSWORD = "mat-khau-thu-nghiem"
 
 @pytest.fixture
 def account() -> Account:
+    rules.load_seed(system_actor("test"))
     return make_account(Role.TRACER, make_unit(), username="lan", password=PASSWORD)
 
 
