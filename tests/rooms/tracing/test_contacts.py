@@ -112,7 +112,7 @@ def test_household_members_are_f1_and_rank_above_a_short_meeting(scene) -> None:
     case = positive(scene)
     case.person.refresh_from_db()
     found = listed(case)
-    assert found["Mẹ"].clause == "nha"
+    assert found["Mẹ"].clause == "cùng nhà"
     assert found["Mẹ"].exposures.get().kind == "household"
     assert found["Mẹ"].score > found["Khách"].score
 
@@ -172,7 +172,7 @@ def test_an_old_case_is_listed_and_explained_by_the_rule_of_its_day(scene) -> No
     )
     assert clock.local(case.infectious_from).date() == date(2021, 8, 7)
     contact = listed(case)["Lê Văn Bạn"]
-    assert contact.clause == "F1-2m"
+    assert contact.clause == "2 m"
     rules = contact.contact_list.rules["tracing.contact_definition"]
     assert rules["decision"] == "3638/QĐ-BYT"
 
