@@ -1,11 +1,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib import import_module
 
 import pytest
+from django.apps import apps
 from django.db import connection
+from django.utils import translation
 
 PARTITIONED = ("presence_record", "checkpoints_scan")
+SEEDED = ("khien.rooms.broadcasts.migrations.0002_templates", "khien.response.migrations.0001_messages")
+COMMITTING = {"transactional_db", "live_server"}
 
 
 @pytest.fixture(autouse=True)
@@ -15,11 +20,22 @@ def quick_passwords(settings: object) -> None:
 
 
 @pytest.fixture(autouse=True)
-def empty_partitioned_tables(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Django flushes only the tables that it manages; after a test that commits, these are emptied here."""
+def vietnamese() -> Iterator[None]:
+    """No test speaks the language that another one left behind."""
+    with translation.override("vi"):
+        yield
+
+
+@pytest.fixture(autouse=True)
+def clean_after_commits(request: pytest.FixtureRequest) -> Iterator[None]:
+    """After a test that commits, Django empties the tables it manages; here the partitioned ones are emptied too,
+    and what migrations had written is written again."""
     yield
     marker = request.node.get_closest_marker("django_db")
-    if marker is not None and marker.kwargs.get("transaction"):
+    if COMMITTING & set(request.fixturenames) or (marker is not None and marker.kwargs.get("transaction")):
         blocker = request.getfixturevalue("django_db_blocker")
-        with blocker.unblock(), connection.cursor() as cursor:
-            cursor.execute(f"TRUNCATE {', '.join(PARTITIONED)}")
+        with blocker.unblock():
+            with connection.cursor() as cursor:
+                cursor.execute(f"TRUNCATE {', '.join(PARTITIONED)}")
+            for name in SEEDED:
+                import_module(name).write(apps, None)

@@ -24,7 +24,7 @@ def _country(django_db_setup: None, django_db_blocker: object) -> object:
         verbs.load_country(system_actor("test"))
         yield
         with connection.cursor() as cursor:
-            cursor.execute("TRUNCATE units_adminunit CASCADE")
+            cursor.execute("TRUNCATE units_adminunit, audit_auditline CASCADE")
 
 
 @pytest.mark.django_db
