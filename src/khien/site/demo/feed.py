@@ -32,6 +32,7 @@ from khien.site.models import DemoState
 
 _SCAN_SPACE = uuid.UUID("6b68696e-0000-4000-8000-000000000001")
 _NIGHT_STEP_H = 6
+_PORTION = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,17 +79,23 @@ class Feed:
             if int(number) < len(known):
                 known[int(number)] = pk
         seed = self.state.seed
-        checkpoints.load_scans(
-            self._system,
-            scans=checkpoints.KnownScans(
-                client_id=[uuid.uuid5(_SCAN_SPACE, f"{seed}:{scan}") for scan in table["scan"].to_pylist()],
-                person=table["person"].to_numpy().astype(np.int64) + self.state.first_person_id,
-                place=known[place],
-                leaving=pc.equal(table["direction"], "out").to_numpy(),
-                at=_microseconds(table["at"]),
-                received=_microseconds(table["received_at"]),
-            ),
-        )
+        # Stays are derived person by person, so people may be taken in portions; memory stays level.
+        for first in range(0, self.state.people, _PORTION):
+            person = table["person"].to_numpy()
+            part = table.filter((person >= first) & (person < first + _PORTION))
+            checkpoints.load_scans(
+                self._system,
+                scans=checkpoints.KnownScans(
+                    client_id=[
+                        uuid.uuid5(_SCAN_SPACE, f"{seed}:{scan}") for scan in part["scan"].to_pylist()
+                    ],
+                    person=part["person"].to_numpy().astype(np.int64) + self.state.first_person_id,
+                    place=known[pc.coalesce(part["sub_place"], part["place"]).to_numpy()],
+                    leaving=pc.equal(part["direction"], "out").to_numpy(),
+                    at=_microseconds(part["at"]),
+                    received=_microseconds(part["received_at"]),
+                ),
+            )
         return len(table)
 
     def tell_day(self, day: int) -> None:
