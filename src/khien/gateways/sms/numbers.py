@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 
 import phonenumbers
-from django.conf import settings
 from django.utils.translation import gettext as _
-from phonenumbers import NumberParseException, PhoneNumberFormat, PhoneNumberType
+from phonenumbers import NumberParseException, PhoneNumberType
 
 from khien.kernel.errors import Invalid
 
@@ -29,8 +28,6 @@ _BEFORE_2018 = {
     "0188": "058",
     "0199": "059",
 }
-# No operator's: the phones of the synthetic province. Only a demo takes them, and a demo only simulates.
-_SYNTHETIC = re.compile(r"\+84992\d{6}")
 _MOBILE = {PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE}
 
 
@@ -68,10 +65,6 @@ def to_e164(raw: str, *, field: str = "phone") -> str:
         raise _unreadable(field, fault) from fault
     if not phonenumbers.is_possible_number(number):
         raise _length(field, too_long=len(str(number.national_number)) > 9)
-    if settings.KHIEN_DEMO and _SYNTHETIC.fullmatch(
-        phonenumbers.format_number(number, PhoneNumberFormat.E164)
-    ):
-        return phonenumbers.format_number(number, PhoneNumberFormat.E164)
     if not phonenumbers.is_valid_number(number):
         digits = len(str(number.national_number))
         if number.country_code == 84 and digits != 9:
