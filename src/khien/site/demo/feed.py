@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from django.db import transaction
 
 from khien.kernel import clock
 from khien.kernel.events import verbs as events
@@ -80,22 +81,24 @@ class Feed:
                 known[int(number)] = pk
         seed = self.state.seed
         # Stays are derived person by person, so people may be taken in portions; memory stays level.
-        for first in range(0, self.state.people, _PORTION):
-            person = table["person"].to_numpy()
-            part = table.filter((person >= first) & (person < first + _PORTION))
-            checkpoints.load_scans(
-                self._system,
-                scans=checkpoints.KnownScans(
-                    client_id=[
-                        uuid.uuid5(_SCAN_SPACE, f"{seed}:{scan}") for scan in part["scan"].to_pylist()
-                    ],
-                    person=part["person"].to_numpy().astype(np.int64) + self.state.first_person_id,
-                    place=known[pc.coalesce(part["sub_place"], part["place"]).to_numpy()],
-                    leaving=pc.equal(part["direction"], "out").to_numpy(),
-                    at=_microseconds(part["at"]),
-                    received=_microseconds(part["received_at"]),
-                ),
-            )
+        # One transaction: a load that is broken off begins again, it never leaves half a history.
+        with transaction.atomic():
+            for first in range(0, self.state.people, _PORTION):
+                person = table["person"].to_numpy()
+                part = table.filter((person >= first) & (person < first + _PORTION))
+                checkpoints.load_scans(
+                    self._system,
+                    scans=checkpoints.KnownScans(
+                        client_id=[
+                            uuid.uuid5(_SCAN_SPACE, f"{seed}:{scan}") for scan in part["scan"].to_pylist()
+                        ],
+                        person=part["person"].to_numpy().astype(np.int64) + self.state.first_person_id,
+                        place=known[pc.coalesce(part["sub_place"], part["place"]).to_numpy()],
+                        leaving=pc.equal(part["direction"], "out").to_numpy(),
+                        at=_microseconds(part["at"]),
+                        received=_microseconds(part["received_at"]),
+                    ),
+                )
         return len(table)
 
     def tell_day(self, day: int) -> None:
