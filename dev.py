@@ -56,7 +56,7 @@ def khien(arguments: list[str]) -> None:
 def test(arguments: list[str]) -> None:
     """The tests, in parallel over the cores; arguments go to pytest."""
     sync(DEVELOPMENT)
-    have_chromium()
+    have_test_programs()
     cores = len(os.sched_getaffinity(0))
     workers = ["-n", str(min(cores, 8)), "--dist", "loadfile"] if cores > 1 else []
     run([str(PYTHON), "-m", "pytest", *workers, *arguments])
@@ -101,7 +101,7 @@ def messages(arguments: list[str]) -> None:
 def screenshots(arguments: list[str]) -> None:
     """The pictures of the README, from the journey of the main job."""
     sync(DEVELOPMENT)
-    have_chromium()
+    have_test_programs()
     journey = "tests/journeys/test_main_job.py"
     run([str(PYTHON), "-m", "pytest", "-q", journey, "--screenshots", "docs/images", *arguments])
 
@@ -161,21 +161,23 @@ def works() -> bool:
     return answer.returncode == 0 and str(VENV) in answer.stdout
 
 
-def have_chromium() -> None:
-    """Journeys need Debian's Chromium: installed when we may, else said how."""
-    if any(shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome")):
+def have_test_programs() -> None:
+    """Tests need Debian's Chromium and pdftoppm: installed when we may, else said how."""
+    programs = {"chromium": ("chromium", "chromium-browser", "google-chrome"), "poppler-utils": ("pdftoppm",)}
+    missing = [package for package, names in programs.items() if not any(map(shutil.which, names))]
+    if not missing:
         return
     if os.geteuid() == 0 and shutil.which("apt-get"):
-        print("Installing Debian's chromium for the journeys …", flush=True)
+        print(f"Installing Debian's {' and '.join(missing)} for the tests …", flush=True)
         quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        install = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "chromium"]
+        install = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *missing]
         for command in (["apt-get", "update", "-qq"], install):
             if subprocess.run(command, env=quiet, stdout=subprocess.DEVNULL, check=False).returncode != 0:
                 break
         else:
             return
     print(
-        "Chromium is missing, so the journeys will be skipped: as root, `apt-get install chromium`",
+        f"Missing, so some tests will be skipped: as root, `apt-get install {' '.join(missing)}`",
         flush=True,
     )
 
