@@ -1,12 +1,13 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from importlib import import_module
 
 import pytest
 from django.apps import apps
 from django.db import connection
 from django.utils import translation
+from pytest_django.plugin import blocking_manager_key
 
 PARTITIONED = ("presence_record", "checkpoints_scan")
 SEEDED = ("khien.rooms.broadcasts.migrations.0002_templates", "khien.response.migrations.0001_messages")
@@ -26,16 +27,17 @@ def vietnamese() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(autouse=True)
-def clean_after_commits(request: pytest.FixtureRequest) -> Iterator[None]:
-    """After a test that commits, Django empties the tables it manages; here the partitioned ones are emptied too,
-    and what migrations had written is written again."""
-    yield
-    marker = request.node.get_closest_marker("django_db")
-    if COMMITTING & set(request.fixturenames) or (marker is not None and marker.kwargs.get("transaction")):
-        blocker = request.getfixturevalue("django_db_blocker")
-        with blocker.unblock():
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None]:
+    """After a test that commits, Django empties the tables it manages; here, once that is done, the partitioned ones
+    are emptied too, and what migrations had written is written again."""
+    result = yield
+    marker = item.get_closest_marker("django_db")
+    names = set(getattr(item, "fixturenames", ()))
+    if COMMITTING & names or (marker is not None and marker.kwargs.get("transaction")):
+        with item.config.stash[blocking_manager_key].unblock():
             with connection.cursor() as cursor:
                 cursor.execute(f"TRUNCATE {', '.join(PARTITIONED)}")
             for name in SEEDED:
                 import_module(name).write(apps, None)
+    return result

@@ -79,8 +79,7 @@ def test_a_failing_handler_is_kept_with_its_reason_and_does_not_stop_others() ->
     _told.clear()
     from khien.kernel.events.verbs import announce
 
-    bad = announce("test_happened", {"row": -1})
-    good = announce("test_happened", {"row": 1})
+    bad, good = announce("test_happened", [{"row": -1}, {"row": 1}])
     assert deliver_pending() == 1
     assert _told == [bad.pk, good.pk]
     failed = Delivery.objects.get(event=bad)

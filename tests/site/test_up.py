@@ -271,4 +271,11 @@ def test_a_part_that_does_not_end_is_killed_with_its_children(monkeypatch):
     watcher.start()
     Supervisor([part], None, stop=stop).run()
     watcher.join()
-    assert not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in family)
+    wait_until(lambda: not any(map(_lives, family)), what="the end of both")
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False

@@ -5,10 +5,14 @@ A table `t` partitioned `BY RANGE (day)` has a default partition `t_default` and
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import date, timedelta
 
+import numpy as np
 from django.db import connection, transaction
+
+from khien.kernel.bulk import Column, copy_columns
 
 _LOCK = 0x6B6869656E  # any two makers of partitions wait for each other
 
@@ -55,24 +59,67 @@ def ensure(table: str, days: Iterable[date]) -> int:
     missing = sorted(wanted - set(days_of(table))) if wanted else []
     if not missing:
         return 0
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+    with transaction.atomic():
+        _lock()
         made = 0
         for day in sorted(set(missing) - set(days_of(table))):
-            part = name_of(table, day)
-            following = day + timedelta(days=1)
-            cursor.execute(f"CREATE TABLE {part} (LIKE {table} INCLUDING DEFAULTS INCLUDING CONSTRAINTS)")
-            cursor.execute(
-                f"WITH moved AS (DELETE FROM {table}_default WHERE day = %s RETURNING *)"  # noqa: S608 - own names
-                f" INSERT INTO {part} SELECT * FROM moved",
-                [day],
-            )
-            cursor.execute(
-                f"ALTER TABLE {table} ATTACH PARTITION {part}"
-                f" FOR VALUES FROM ('{day.isoformat()}') TO ('{following.isoformat()}')"
-            )
+            _create(table, day)
+            _attach(table, day)
             made += 1
     return made
+
+
+@contextmanager
+def filling(table: str, days: Iterable[date]) -> Iterator[Callable[[Mapping[str, Column]], None]]:
+    """For a bulk load: a function that copies columns (see `bulk.copy_columns`) into the partitions of their "day".
+
+    `days` are all days that will come. Partitions that are new are filled aside and attached at the end, so that
+    their indexes are built once instead of row by row.
+    """
+    wanted = sorted(set(days))
+
+    def copy(columns: Mapping[str, Column]) -> None:
+        of = columns["day"]
+        for day in np.unique(of):
+            chosen = np.flatnonzero(of == day)
+            copy_columns(
+                name_of(table, day.astype(date)), {name: column[chosen] for name, column in columns.items()}
+            )
+
+    with transaction.atomic():
+        _lock()
+        new = [day for day in wanted if day not in set(days_of(table))]
+        for day in new:
+            _create(table, day)
+        yield copy
+        for day in new:
+            _attach(table, day)
+
+
+def _lock() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+
+
+def _create(table: str, day: date) -> None:
+    """The day's partition, not yet attached, with the rows of that day that lay in the default one."""
+    part = name_of(table, day)
+    with connection.cursor() as cursor:
+        cursor.execute(f"CREATE TABLE {part} (LIKE {table} INCLUDING DEFAULTS INCLUDING CONSTRAINTS)")
+        cursor.execute(
+            f"WITH moved AS (DELETE FROM {table}_default WHERE day = %s RETURNING *)"  # noqa: S608 - own names
+            f" INSERT INTO {part} SELECT * FROM moved",
+            [day],
+        )
+
+
+def _attach(table: str, day: date) -> None:
+    following = day + timedelta(days=1)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"ALTER TABLE {table} ATTACH PARTITION {name_of(table, day)}"
+            f" FOR VALUES FROM ('{day.isoformat()}') TO ('{following.isoformat()}')"
+        )
 
 
 def ensure_ahead(table: str, today: date, *, behind: int = 1, ahead: int = 3) -> int:
@@ -84,7 +131,7 @@ def drop_before(table: str, before: date) -> int:
     """Drop the partitions of days before `before`, and such rows of the default one; returns rows gone."""
     gone = 0
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+        _lock()
         for day, part in sorted(days_of(table).items()):
             if day < before:
                 cursor.execute(f"SELECT count(*) FROM {part}")  # noqa: S608 - own names

@@ -32,12 +32,10 @@ ACTOR = system_actor("response")
 # A positive result opens a case -------------------------------------------------------------------
 
 
-@on("result_recorded")
+@on("result_recorded", value="positive")
 def open_a_case_for_a_positive(event: EventFact) -> None:
     """A positive result opens the person's case; one that belongs to a closed case waits for somebody."""
     told = event.payload
-    if told["value"] != "positive":
-        return
     facts = {
         "person_id": told["person"],
         "unit_id": told["unit"],

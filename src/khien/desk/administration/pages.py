@@ -19,6 +19,7 @@ from khien.kernel.audit import reads as audit
 from khien.kernel.audit.models import Seal
 from khien.kernel.doors import Request, staff_page
 from khien.kernel.errors import NotFound, Problem
+from khien.kernel.events import retrying
 from khien.kernel.events import verbs as events
 from khien.kernel.events.models import Delivery
 from khien.kernel.people import reads as people_reads
@@ -63,7 +64,10 @@ def house(request: Request) -> HttpResponse:
 def retry_delivery(request: Request, pk: int) -> HttpResponse:
     """Deliver a failed event again now."""
     if request.method == "POST":
-        if events.retry(request.actor, delivery=get_object_or_404(Delivery, pk=pk)):
+        delivery = get_object_or_404(Delivery, pk=pk)
+        retrying.retry_delivery(request.actor, delivery=delivery)
+        events.deliver_events([delivery.event_id])
+        if Delivery.objects.filter(pk=pk, done_at__isnull=False).exists():
             messages.success(request, _("Đã chuyển lại."))
         else:
             messages.error(request, _("Vẫn chưa được; lý do ghi ở bảng dưới."))

@@ -13,12 +13,12 @@ from django.views.decorators.http import require_POST
 from khien.desk import reads, verbs
 from khien.desk.forms import CodeForm, PhoneForm
 from khien.gateways.sms.interface import Answer
-from khien.gateways.sms.numbers import display, to_e164
 from khien.gateways.sms.sending import send_now
 from khien.kernel import clock
 from khien.kernel.doors import Request, public_page, resident_page
 from khien.kernel.errors import Problem
 from khien.kernel.people.models import Person
+from khien.kernel.people.phones import display, to_e164
 from khien.kernel.registries import resident_menu
 from khien.kernel.staff.reads import RESIDENT_SESSION_KEY
 

@@ -13,10 +13,10 @@ from django.utils.translation import gettext as _
 from khien.gateways.sms import reads, verbs
 from khien.gateways.sms.forms import BehaviourForm
 from khien.gateways.sms.models import SimulatedMessage
-from khien.gateways.sms.numbers import display
 from khien.gateways.sms.simulator import behaviour
 from khien.kernel.doors import Request, public_page, staff_page
 from khien.kernel.errors import NotAllowed, NotFound, Problem
+from khien.kernel.people.phones import display
 from khien.kernel.staff import Role
 
 app_name = "sms"

@@ -9,7 +9,7 @@ from datetime import datetime
 from django.db.models import Count, Max, QuerySet
 
 from khien.gateways.sms.models import SimulatedMessage
-from khien.gateways.sms.numbers import display
+from khien.kernel.people.phones import display
 
 
 @dataclass(frozen=True, slots=True)

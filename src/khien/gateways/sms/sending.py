@@ -7,9 +7,9 @@ import uuid
 from django.conf import settings
 
 from khien.gateways.sms.interface import Outcome, OutgoingSms, SmsGateway
-from khien.gateways.sms.numbers import to_e164
 from khien.gateways.sms.simulator import Simulator
 from khien.gateways.sms.text import normalise
+from khien.kernel.people.phones import to_e164
 
 
 class GatewayNotSet(RuntimeError):

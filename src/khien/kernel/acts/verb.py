@@ -77,9 +77,11 @@ def record(
     persons: Iterable[int | None] = (),
     event: str | None = None,
     payload: dict[str, Any] | None = None,
+    payloads: Iterable[dict[str, Any]] | None = None,
     **details: Any,
 ) -> AuditLine:
-    """The audit line of the verb that is running and, where named, the event that it announces.
+    """The audit line of the verb that is running and, where named, the event that it announces: one, or for a
+    batch one for each of `payloads`.
 
     `details` and `payload` hold ids, counts and codes: never names or identity numbers.
     """
@@ -96,7 +98,7 @@ def record(
     )
     running.lines.append(line)
     if event is not None:
-        announce(event, payload or {})
+        announce(event, [payload or {}] if payloads is None else payloads)
     return line
 
 

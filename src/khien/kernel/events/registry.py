@@ -20,6 +20,7 @@ Handler = Callable[[EventFact], None]
 
 _declared: dict[str, str] = {}
 _handlers: dict[str, dict[str, Handler]] = {}
+_wanted: dict[str, dict[str, Any]] = {}
 
 
 def declare(name: str, meaning: str) -> str:
@@ -33,11 +34,16 @@ def declared() -> dict[str, str]:
     return dict(_declared)
 
 
-def on(name: str) -> Callable[[Handler], Handler]:
-    """Subscribe a handler; its key is `module.function`, so a renamed handler is a new one."""
+def on(name: str, **payload: Any) -> Callable[[Handler], Handler]:
+    """Subscribe a handler; its key is `module.function`, so a renamed handler is a new one.
+
+    With `payload`, only to events whose payload has these values: `@on("result_recorded", value="positive")`.
+    """
 
     def subscribe(handler: Handler) -> Handler:
-        _handlers.setdefault(name, {})[f"{handler.__module__}.{handler.__name__}"] = handler
+        key = f"{handler.__module__}.{handler.__name__}"
+        _handlers.setdefault(name, {})[key] = handler
+        _wanted[key] = payload
         return handler
 
     return subscribe
@@ -46,3 +52,8 @@ def on(name: str) -> Callable[[Handler], Handler]:
 def handlers_of(name: str) -> dict[str, Handler]:
     """The subscribers of an event by their keys."""
     return dict(_handlers.get(name, {}))
+
+
+def who_wants(name: str, payload: dict[str, Any]) -> list[str]:
+    """The keys of the handlers that are to be told of an event with this payload."""
+    return [key for key in _handlers.get(name, {}) if _wanted[key].items() <= payload.items()]

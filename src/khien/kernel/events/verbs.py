@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,48 +12,51 @@ from django.db.models import F, Q
 
 from khien.kernel import clock
 from khien.kernel.events.models import Delivery, Event
-from khien.kernel.events.registry import EventFact, declared, handlers_of
-from khien.kernel.staff.actors import Actor
-from khien.kernel.staff.roles import Role
+from khien.kernel.events.registry import EventFact, declared, handlers_of, who_wants
 
 logger = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 8
+A_JOB = 50
+"""Events that one job delivers at most: a job is a chunk of work, not one row."""
 
 
-def announce(name: str, payload: dict[str, Any]) -> Event:
-    """Write the event and a delivery for each subscriber, in the transaction of the act.
+def announce(name: str, payloads: Iterable[dict[str, Any]]) -> list[Event]:
+    """Write events of one name, and a delivery for each subscriber who wants them, in the transaction of the act.
 
-    Called by `acts.record`; a room never calls it. The delivery job is queued in the same
+    Called by `acts.record`; a room never calls it. The delivery jobs are queued in the same
     transaction, so a rolled-back act announces nothing.
     """
     if name not in declared():
         raise LookupError(f"event {name!r} is not declared")
-    event = Event.objects.create(name=name, at=clock.now(), recorded_at=datetime.now(UTC), payload=payload)
-    handlers = handlers_of(name)
-    if handlers:
-        Delivery.objects.bulk_create(Delivery(event=event, handler=key) for key in handlers)
+    now, recorded = clock.now(), datetime.now(UTC)
+    events = Event.objects.bulk_create(
+        [Event(name=name, at=now, recorded_at=recorded, payload=payload) for payload in payloads],
+        batch_size=5000,
+    )
+    deliveries = [
+        Delivery(event=event, handler=key) for event in events for key in who_wants(name, event.payload)
+    ]
+    Delivery.objects.bulk_create(deliveries, batch_size=5000)
+    wanted = list(dict.fromkeys(delivery.event_id for delivery in deliveries))
+    if wanted:
         from khien.kernel.events.jobs import deliver
 
-        deliver.defer(event_id=event.pk)
-    return event
+        jobs: list[dict[str, Any]] = [
+            {"event_ids": wanted[at : at + A_JOB]} for at in range(0, len(wanted), A_JOB)
+        ]
+        deliver.batch_defer(*jobs)
+    return events
 
 
-def deliver_event(event_id: int) -> int:
-    """Run the handlers of one event that have not yet run; returns how many did. Idempotent."""
-    return _deliver(Delivery.objects.filter(event_id=event_id))
+def deliver_events(event_ids: Sequence[int]) -> int:
+    """Run the handlers of these events that have not yet run; returns how many did. Idempotent."""
+    return _deliver(Delivery.objects.filter(event_id__in=event_ids))
 
 
 def deliver_pending(limit: int = 500) -> int:
     """Run what is due, oldest first (the sweep that catches whatever a job lost); returns how many ran."""
     return _deliver(Delivery.objects.all(), limit)
-
-
-def retry(actor: Actor, *, delivery: Delivery) -> bool:
-    """Deliver a failed event again now, at an administrator's word; True when its handler ran."""
-    actor.must_have([Role.ADMINISTRATOR])
-    Delivery.objects.filter(pk=delivery.pk, done_at__isnull=True).update(attempts=1, retry_at=None)
-    return _run(delivery.pk)
 
 
 def _deliver(deliveries: Any, limit: int = 500) -> int:

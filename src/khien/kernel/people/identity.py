@@ -6,6 +6,7 @@ lies outside the database; the number itself is AES-256-GCM with the person's do
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import re
@@ -104,8 +105,25 @@ def seal(kind: str, number: str) -> dict[str, object]:
     return Sealer().seal(kind, number)
 
 
+def sealed_text(kind: str, number: str) -> str:
+    """A normalised number sealed into one text, for what must wait between two pages."""
+    sealed = seal(kind, number)
+    cipher = sealed["ciphertext"]
+    assert isinstance(cipher, bytes)
+    return f"{sealed['cipher_key_id']}:{base64.urlsafe_b64encode(cipher).decode()}"
+
+
+def opened_text(kind: str, text: str) -> str:
+    """The number in a text from `sealed_text`."""
+    key_id, _colon, octets = text.partition(":")
+    return _open(kind, key_id, base64.urlsafe_b64decode(octets))
+
+
 def open_number(document: IdentityDocument) -> str:
     """The number itself. Who calls this must write a read line first."""
-    key = keys.get("identity-cipher", document.cipher_key_id)
-    sealed = bytes(document.ciphertext)
-    return AESGCM(key.secret).decrypt(sealed[:12], sealed[12:], document.kind.encode()).decode()
+    return _open(document.kind, document.cipher_key_id, bytes(document.ciphertext))
+
+
+def _open(kind: str, key_id: str, sealed: bytes) -> str:
+    key = keys.get("identity-cipher", key_id)
+    return AESGCM(key.secret).decrypt(sealed[:12], sealed[12:], kind.encode()).decode()

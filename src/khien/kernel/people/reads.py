@@ -10,8 +10,10 @@ from uuid import UUID
 
 from django.db import connection
 from django.db.models import QuerySet
+from django.utils.translation import gettext as _
 
-from khien.kernel.errors import NotFound
+from khien.kernel.acts import read
+from khien.kernel.errors import Invalid, NotFound
 from khien.kernel.language import fold
 from khien.kernel.people import identity
 from khien.kernel.people.models import DuplicateProposal, IdentityDocument, Merge, NameWord, Person, Phone
@@ -214,3 +216,13 @@ def merges(actor: Actor) -> QuerySet[Merge]:
         .select_related("kept", "gone")
         .order_by("-pk")
     )
+
+
+def show_number(actor: Actor, document: IdentityDocument) -> str:
+    """Open a sealed number for somebody whose work needs it; the look is written down with its purpose."""
+    if not actor.purpose:
+        raise Invalid(_("Thiếu mục đích xem số giấy tờ."), field="purpose", way_out=_("Ghi xem để làm gì."))
+    if not Person.objects.seen_by(actor).filter(pk=document.person_id).exists():
+        raise NotFound()
+    read(actor, "people.show_number", persons=[document.person_id], subject=document)
+    return identity.open_number(document)

@@ -7,15 +7,14 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-import phonenumbers
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 from psycopg.types.range import Range
 
 from khien.kernel import clock
-from khien.kernel.acts import read, record, unchanged, verb
+from khien.kernel.acts import record, unchanged, verb
 from khien.kernel.bulk import copy_rows, reserve_ids
-from khien.kernel.errors import Conflict, Invalid, NotFound
+from khien.kernel.errors import Conflict, Invalid
 from khien.kernel.people import identity
 from khien.kernel.people.events import PEOPLE_MERGED, PEOPLE_UNMERGED
 from khien.kernel.people.models import (
@@ -28,6 +27,7 @@ from khien.kernel.people.models import (
     Residence,
     remember_words,
 )
+from khien.kernel.people.phones import to_e164
 from khien.kernel.people.references import person_references
 from khien.kernel.staff import Actor, Role
 from khien.kernel.units.models import AdminUnit
@@ -50,21 +50,6 @@ class NewDocument:
     kind: str
     number: str
     issued_on: date | None = None
-
-
-def normalise_phone(text: str) -> str:
-    """E.164 of a Vietnamese or foreign number. Raises `Invalid`."""
-    try:
-        parsed = phonenumbers.parse(text, "VN")
-    except phonenumbers.NumberParseException:
-        parsed = None
-    if parsed is None or not phonenumbers.is_possible_number(parsed):
-        raise Invalid(
-            _("Số điện thoại không đúng."),
-            field="phone",
-            way_out=_("Nhập đủ 10 chữ số, ví dụ 0912 345 678; số nước ngoài bắt đầu bằng dấu +."),
-        )
-    return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
 
 
 @verb(*KEEPERS)
@@ -93,7 +78,7 @@ def register_person(
         )
     if birth_year is not None and not 1880 <= birth_year <= today.year:
         raise Invalid(_("Năm sinh không đúng."), field="birth_year", way_out=_("Nhập năm, ví dụ 1986."))
-    numbers = [normalise_phone(phone) for phone in phones]
+    numbers = [to_e164(phone, textable=False) for phone in phones]
     sealed = [(d, identity.normalise(d.kind, d.number)) for d in documents]
     for document, number in sealed:
         _must_be_free(document.kind, number)
@@ -140,7 +125,7 @@ def add_document(actor: Actor, *, person: Person, document: NewDocument) -> Iden
 @verb(*KEEPERS)
 def add_phone(actor: Actor, *, person: Person, number: str) -> Phone:
     """Add a phone to a person; the first is the main one."""
-    text = normalise_phone(number)
+    text = to_e164(number, textable=False)
     phone, made = Phone.objects.get_or_create(
         person=person, number=text, defaults={"is_main": not person.phones.exists()}
     )
@@ -185,16 +170,6 @@ def correct_person(actor: Actor, *, person: Person, reason: str, **changes: Any)
     person.save()
     record(actor, person, persons=[person.pk], columns=sorted(changes), reason=reason)
     return person
-
-
-def show_number(actor: Actor, document: IdentityDocument) -> str:
-    """Open a sealed number for somebody whose work needs it; the look is written down with its purpose."""
-    if not actor.purpose:
-        raise Invalid(_("Thiếu mục đích xem số giấy tờ."), field="purpose", way_out=_("Ghi xem để làm gì."))
-    if not Person.objects.seen_by(actor).filter(pk=document.person_id).exists():
-        raise NotFound()
-    read(actor, "people.show_number", persons=[document.person_id], subject=document)
-    return identity.open_number(document)
 
 
 @verb(Role.TRACER, Role.COMMUNE_OFFICER, Role.CLERK, Role.ADMINISTRATOR)

@@ -2,7 +2,7 @@
 
 from django import template
 
-from khien.gateways.sms.numbers import display
+from khien.kernel.people.phones import display
 
 register = template.Library()
 register.filter("phone", display)

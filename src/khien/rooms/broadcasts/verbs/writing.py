@@ -9,11 +9,11 @@ from itertools import takewhile
 
 from django.utils.translation import gettext as _
 
-from khien.gateways.sms.numbers import to_e164
 from khien.kernel import clock
 from khien.kernel.acts import record, unchanged, verb
 from khien.kernel.errors import Invalid, NotFound
 from khien.kernel.people.models import Person, Phone
+from khien.kernel.people.phones import to_e164
 from khien.kernel.staff import Actor, Role
 from khien.kernel.units.models import AdminUnit
 from khien.rooms.broadcasts import composing, reads

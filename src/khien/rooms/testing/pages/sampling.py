@@ -13,13 +13,14 @@ from khien.kernel import clock
 from khien.kernel.acts import read
 from khien.kernel.doors import Request, staff_page
 from khien.kernel.errors import Problem
+from khien.kernel.people import identity
 from khien.kernel.people import reads as people
 from khien.kernel.people import verbs as people_verbs
-from khien.kernel.people.models import DocumentKind, Person
+from khien.kernel.people.cards import CardCode, CardIncomplete, read_card
+from khien.kernel.people.models import Person
 from khien.kernel.people.verbs import NewDocument
 from khien.rooms.testing import reads, verbs
 from khien.rooms.testing.barcodes import normalise
-from khien.rooms.testing.cards import Card, read_card
 from khien.rooms.testing.forms import RegisterForm, SamplingForm, TubeForm, communes
 from khien.rooms.testing.models import SamplingRequest
 from khien.rooms.testing.verbs.specimens import COLLECTORS
@@ -38,7 +39,10 @@ def sampling(request: Request) -> HttpResponse:
         except Problem as wrong:
             form.add_error("barcode", str(wrong))
         else:
-            return _who(request, barcode, form.cleaned_data["swab"], form.cleaned_data["who"])
+            try:
+                return _who(request, barcode, form.cleaned_data["swab"], form.cleaned_data["who"])
+            except CardIncomplete:
+                form.add_error("who", _("Mã trên thẻ bị đọc thiếu. Quét lại, hoặc nhập số in trên thẻ."))
     context = {
         "form": form,
         "problem": problem,
@@ -49,7 +53,8 @@ def sampling(request: Request) -> HttpResponse:
 
 def _who(request: Request, barcode: str, swab: str, text: str) -> HttpResponse:
     """The people whom the text may mean; nobody: a form to register them, filled from the card."""
-    card = read_card(text)
+    # A number alone may be a phone's as well: the search tells them apart.
+    card = read_card(text) if "|" in text else None
     found = (
         people.find_by_number(request.actor, card.number)
         if card
@@ -59,8 +64,8 @@ def _who(request: Request, barcode: str, swab: str, text: str) -> HttpResponse:
         read(request.actor, "testing.sampling", persons=[person.pk for person in found])
         context = {"barcode": barcode, "swab": swab, "people": found, "text": "" if card else text}
         return render(request, "testing/sampling_who.html", context)
-    # The number waits in the server's session: it goes neither into the page nor into an address.
-    request.session[_CARD] = card.number if card else ""
+    # The number waits sealed in the server's session: it goes neither into the page nor into an address.
+    request.session[_CARD] = [card.kind, identity.sealed_text(card.kind, card.number)] if card else None
     return _register_page(request, _register_form(request, initial=_initial(card, text)), barcode, swab)
 
 
@@ -82,8 +87,8 @@ def register(request: Request) -> HttpResponse:
     form = _register_form(request, data=request.POST)
     if form.is_valid():
         given = dict(form.cleaned_data)
-        number = request.session.get(_CARD)
-        documents = [NewDocument(DocumentKind.CCCD, number)] if number else []
+        waiting = request.session.get(_CARD)
+        documents = [NewDocument(waiting[0], identity.opened_text(*waiting))] if waiting else []
         try:
             person = people_verbs.register_person(
                 request.actor, phones=[given.pop("phone")], documents=documents, source="sampling", **given
@@ -145,7 +150,7 @@ def _register_page(
     return render(request, "testing/sampling_register.html", context, status=status)
 
 
-def _initial(card: Card | None, text: str) -> dict[str, Any]:
+def _initial(card: CardCode | None, text: str) -> dict[str, Any]:
     if card is not None:
         return {
             "full_name": card.full_name,

@@ -17,9 +17,10 @@ from khien.kernel.staff import Actor, Role
 from khien.kernel.units.models import AdminUnit
 from khien.rooms.testing import reads
 from khien.rooms.testing.barcodes import normalise
+from khien.rooms.testing.events import RESULT_RECORDED
 from khien.rooms.testing.models import HeldRow, Intake, Result, Specimen
 from khien.rooms.testing.rows import ResultRow, read_moment, read_value
-from khien.rooms.testing.verbs.results import announce_result, first_result, record_result
+from khien.rooms.testing.verbs.results import first_result, payload_of, record_result
 
 MAX_ROWS = 5000
 
@@ -76,8 +77,6 @@ def import_results(actor: Actor, *, rows: Sequence[ResultRow], source: str) -> I
             stored.append(result)
         answers.append(RowAnswer(row.line, result.specimen.barcode, "stored" if is_new else "duplicate"))
     Result.objects.bulk_create(stored)
-    for result in stored:
-        announce_result(actor, result)
     intake = Intake.objects.create(
         unit=_unit_of(actor),
         source=source,
@@ -94,6 +93,8 @@ def import_results(actor: Actor, *, rows: Sequence[ResultRow], source: str) -> I
         actor,
         intake,
         persons=[result.specimen.person_id for result in stored],
+        event=RESULT_RECORDED,
+        payloads=[payload_of(result, result.specimen) for result in stored],
         received=intake.received,
         stored=intake.stored,
         duplicate=intake.duplicate,

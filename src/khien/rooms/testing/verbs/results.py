@@ -43,7 +43,14 @@ def record_result(
         unchanged()
         return result
     result.save()
-    announce_result(actor, result)
+    record(
+        actor,
+        result,
+        persons=[specimen.person_id],
+        event=RESULT_RECORDED,
+        payload=payload_of(result, specimen),
+        value=result.value,
+    )
     return result
 
 
@@ -83,18 +90,6 @@ def first_result(
         field="value",
         code="result_exists",
         way_out=_("Nếu kết quả cũ sai, dùng “Đính chính” và ghi lý do."),
-    )
-
-
-def announce_result(actor: Actor, result: Result) -> None:
-    """The audit line and the event of a result that has been stored."""
-    record(
-        actor,
-        result,
-        persons=[result.specimen.person_id],
-        event=RESULT_RECORDED,
-        payload=_payload(result, result.specimen),
-        value=result.value,
     )
 
 
@@ -166,7 +161,7 @@ def correct_result(
             result,
             persons=[specimen.person_id],
             event=RESULT_RECORDED,
-            payload=_payload(result, specimen),
+            payload=payload_of(result, specimen),
             value=value,
         )
     return result
@@ -213,7 +208,8 @@ def _checked(
     return ct
 
 
-def _payload(result: Result, specimen: Specimen) -> dict[str, Any]:
+def payload_of(result: Result, specimen: Specimen) -> dict[str, Any]:
+    """What `result_recorded` says of a result."""
     return {
         "result": result.pk,
         "specimen": specimen.pk,

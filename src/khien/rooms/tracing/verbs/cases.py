@@ -13,6 +13,7 @@ from khien.kernel.errors import Conflict, Invalid, NotFound
 from khien.kernel.language import dates
 from khien.kernel.people import verbs as people
 from khien.kernel.people.models import Person, Phone
+from khien.kernel.people.phones import to_e164
 from khien.kernel.places.models import Place
 from khien.kernel.staff import Actor, Role
 from khien.kernel.units.models import AdminUnit
@@ -460,7 +461,7 @@ def _person_by_interview(actor: Actor, case: Case, full_name: str, phone: str) -
             way_out=_("Nhập tên, hoặc chọn người trong sổ."),
         )
     if phone.strip():
-        number = people.normalise_phone(phone)
+        number = to_e164(phone, textable=False)
         for row in Phone.objects.filter(number=number).select_related("person"):
             if row.person.full_name.casefold() == name.casefold() and row.person.merged_into_id is None:
                 return row.person

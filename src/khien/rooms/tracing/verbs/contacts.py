@@ -77,7 +77,7 @@ def list_contacts(actor: Actor, *, case_id: int) -> ContactList:
         persons=[case.person_id],
         event=CONTACTS_LISTED,
         payload={"case": case.pk, "list": made.pk, "count": len(found.contacts)},
-        **found.counts,
+        counts=found.counts,
     )
     return made
 

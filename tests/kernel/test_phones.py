@@ -1,7 +1,7 @@
 import pytest
 
-from khien.gateways.sms.numbers import display, to_e164
 from khien.kernel.errors import Invalid
+from khien.kernel.people.phones import display, to_e164
 
 
 @pytest.mark.parametrize(

@@ -31,8 +31,8 @@ _BEFORE_2018 = {
 _MOBILE = {PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE}
 
 
-def to_e164(raw: str, *, field: str = "phone") -> str:
-    """The number of a phone that can receive text messages, e.g. `+84912345678`.
+def to_e164(raw: str, *, field: str = "phone", textable: bool = True) -> str:
+    """The number of a phone, e.g. `+84912345678`; of one that can receive text messages where `textable`.
 
     Numbers without a country code are Vietnamese. Raises `Invalid` with what is wrong and how to mend it.
 
@@ -65,6 +65,8 @@ def to_e164(raw: str, *, field: str = "phone") -> str:
         raise _unreadable(field, fault) from fault
     if not phonenumbers.is_possible_number(number):
         raise _length(field, too_long=len(str(number.national_number)) > 9)
+    if not textable:
+        return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
     if not phonenumbers.is_valid_number(number):
         digits = len(str(number.national_number))
         if number.country_code == 84 and digits != 9:
