@@ -28,13 +28,14 @@ def vietnamese() -> Iterator[None]:
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_teardown(item: pytest.Item) -> Generator[None]:
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None]:
     """After a test that commits, Django empties the tables it manages; here, once that is done, the partitioned ones
     are emptied too, and what migrations had written is written again."""
     result = yield
     marker = item.get_closest_marker("django_db")
     names = set(getattr(item, "fixturenames", ()))
-    if COMMITTING & names or (marker is not None and marker.kwargs.get("transaction")):
+    committed = COMMITTING & names or (marker is not None and marker.kwargs.get("transaction"))
+    if committed and nextitem is not None:
         with item.config.stash[blocking_manager_key].unblock():
             with connection.cursor() as cursor:
                 cursor.execute(f"TRUNCATE {', '.join(PARTITIONED)}")

@@ -212,18 +212,12 @@ def day_count(actor: Actor, day: date) -> DayCount:
     return DayCount(**found)
 
 
-def silent_days(order_id: int, *, until: date) -> int:
-    """How many days in a row before `until` an order had no answer."""
-    days = 0
-    for state in (
-        FollowUp.objects.filter(order_id=order_id, due_on__lt=until)
-        .order_by("-due_on")
-        .values_list("state", flat=True)[:30]
-    ):
-        if state == FollowUp.State.DONE:
-            break
-        days += 1
-    return days
+def silent_days(order_ids: Iterable[int], *, until: date) -> dict[int, int]:
+    """How many days in a row before `until` each order had no answer; orders without such a day are left out."""
+    past = FollowUp.objects.filter(order__in=list(order_ids), due_on__lt=until)
+    answered = past.filter(order=OuterRef("order"), state=FollowUp.State.DONE, due_on__gt=OuterRef("due_on"))
+    silent = past.exclude(state=FollowUp.State.DONE).exclude(Exists(answered))
+    return dict(silent.values("order").annotate(days=Count("pk")).values_list("order", "days"))
 
 
 def open_alarms(actor: Actor) -> QuerySet[Alarm]:

@@ -26,7 +26,7 @@ _SIGNS_AFTER_H = (0.3, 2.0)
 _SECOND_HOPS = 10
 _ANSWER_SHARE = 0.85
 _KEEPS_SHARE = 0.95
-_BATCH = 40
+_BATCH, _BATCH_SHARE = 40, 1 / 2000
 
 # The simulation's words in those of the follow-up form.
 _SYMPTOMS = {
@@ -42,7 +42,8 @@ _SYMPTOMS = {
 class Staff:
     """The office on duty: one account with the roles of tracer and commune officer in the whole province."""
 
-    def __init__(self) -> None:
+    def __init__(self, people: int) -> None:
+        self._batch = max(_BATCH, round(people * _BATCH_SHARE))
         self._account_id = Account.objects.get(username=DUTY.username).pk
         self.fell_ill: dict[int, date] = {}
 
@@ -115,7 +116,7 @@ class Staff:
             temperature = f"{36.3 + 0.8 * _draw(f'temperature:{row.pk}'):.1f}"
             quarantine.record_follow_up(resident, order_id=row.order_id, temperature=temperature)
             answered += 1
-            if answered >= _BATCH:
+            if answered >= self._batch:
                 break
         return answered
 

@@ -54,7 +54,7 @@ class Feed:
     def __init__(self, state: DemoState) -> None:
         self.state = state
         self.world: World = Province(state.people, state.seed).world(state.start)
-        self.staff = Staff()
+        self.staff = Staff(state.people)
         self._system = system_actor("demo")
         self._counts: Counter[str] = Counter()
 

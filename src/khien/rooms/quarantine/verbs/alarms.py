@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -91,9 +92,34 @@ def open_or_add(actor: Actor, order: Order, kind: str, evidence: dict[str, Any])
         unchanged()
         return alarm
     else:
-        alarm.evidence = [*alarm.evidence, evidence][-EVIDENCE_KEPT:]
-        alarm.times += 1
-        alarm.last_at = now
+        _add(alarm, evidence, now)
         alarm.save(update_fields=["evidence", "times", "last_at"])
     record(actor, alarm, persons=[order.person_id], kind=kind, times=alarm.times)
     return alarm
+
+
+def open_or_add_many(kind: str, seen: Sequence[tuple[int, dict[str, Any]]]) -> None:
+    """Inside a verb that records the people: as `open_or_add`, for evidence (order id, evidence) that is new."""
+    now = clock.now()
+    orders = {order_id for order_id, _evidence in seen}
+    standing = Alarm.objects.select_for_update().filter(order__in=orders, kind=kind, handled_at__isnull=True)
+    alarms = {alarm.order_id: alarm for alarm in standing}
+    known = set(alarms)
+    for order_id, evidence in seen:
+        alarm = alarms.get(order_id)
+        if alarm is None:
+            alarms[order_id] = Alarm(
+                order_id=order_id, kind=kind, evidence=[evidence], raised_at=now, last_at=now
+            )
+        else:
+            _add(alarm, evidence, now)
+    Alarm.objects.bulk_create([alarms[pk] for pk in orders - known], batch_size=1000)
+    Alarm.objects.bulk_update(
+        [alarms[pk] for pk in known], ["evidence", "times", "last_at"], batch_size=1000
+    )
+
+
+def _add(alarm: Alarm, evidence: dict[str, Any], now: datetime) -> None:
+    alarm.evidence = [*alarm.evidence, evidence][-EVIDENCE_KEPT:]
+    alarm.times += 1
+    alarm.last_at = now

@@ -76,21 +76,20 @@ def _mark_missed(actor: Actor, today: date) -> int:
         state=FollowUp.State.MISSED
     )
     FollowUp.objects.filter(pk__in=[f.pk for f in silent]).update(state=FollowUp.State.MISSED)
-    for follow_up in silent:
-        in_force = follow_up.order.state == Order.State.ISSUED
-        if in_force and (allowed <= 1 or reads.silent_days(follow_up.order_id, until=today) >= allowed):
-            alarms.open_or_add(
-                actor,
-                follow_up.order,
-                Alarm.Kind.MISSED_FOLLOW_UP,
-                {"follow_up": follow_up.pk, "day": follow_up.due_on.isoformat()},
-            )
+    in_force = [f for f in silent if f.order.state == Order.State.ISSUED]
+    days = reads.silent_days([f.order_id for f in in_force], until=today)
+    due = [f for f in in_force if days.get(f.order_id, 0) >= allowed]
+    alarms.open_or_add_many(
+        Alarm.Kind.MISSED_FOLLOW_UP,
+        [(f.order_id, {"follow_up": f.pk, "day": f.due_on.isoformat()}) for f in due],
+    )
     if silent:
         record(
             actor,
             "quarantine.followup",
             persons=[f.order.person_id for f in silent],
             missed=len(silent),
+            alarms=len(due),
         )
     return len(silent)
 
