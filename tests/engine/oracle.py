@@ -87,6 +87,7 @@ def forward(
     """Of each person reached: the columns of `Traced`."""
     infectious = {case: set(range(*window)) for case, window in windows.items()}
     reached: dict[int, dict[str, int]] = {}
+    latest: dict[int, int] = {}
     for hop in range(1, hops + 1):
         met = [
             one
@@ -111,8 +112,10 @@ def forward(
             }
         for one in met:
             reached[one.person]["earliest"] = min(reached[one.person]["earliest"], one.start)
-            stop = until if duration is None else min(until, one.end + latency + duration)
-            infectious.setdefault(one.person, set()).update(range(one.start + latency, stop))
+            latest[one.person] = max(latest.get(one.person, one.end), one.end)
+        for person, row in reached.items():
+            stop = until if duration is None else min(until, latest[person] + latency + duration)
+            infectious[person] = set(range(row["earliest"] + latency, stop))
     return reached
 
 

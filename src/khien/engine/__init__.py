@@ -10,6 +10,7 @@ expected risk.
 
 from khien.engine.encounter import Encounters, encounters
 from khien.engine.presence import OPEN, Presence, Refused, UnknownPerson
+from khien.engine.reaching import Reached, reach
 from khien.engine.reading import UnreadableFile, read_presence
 from khien.engine.search import (
     PlaceHours,
@@ -26,6 +27,7 @@ __all__ = [
     "Encounters",
     "PlaceHours",
     "Presence",
+    "Reached",
     "Refused",
     "Sources",
     "Traced",
@@ -35,6 +37,7 @@ __all__ = [
     "contacts",
     "encounters",
     "forward",
+    "reach",
     "read_presence",
     "shared_place_hours",
 ]

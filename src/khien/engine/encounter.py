@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +25,9 @@ import numpy.typing as npt
 from khien.engine.moments import Moment, seconds
 from khien.engine.presence import _PORTION, Presence
 from khien.engine.ranges import AnyArray, BoolArray, IntArray, expand, portions
+
+if TYPE_CHECKING:
+    from khien.engine.snapshot import Snapshot
 
 Window = tuple[Moment, Moment]
 """A half-open stretch of time [from, to)."""
@@ -96,7 +99,7 @@ class Thresholds:
 
 
 def encounters(
-    presence: Presence,
+    presence: Presence | Snapshot,
     case: Any | Sequence[Any] | AnyArray,
     window: Window | Sequence[Window],
     *,
@@ -114,7 +117,7 @@ def encounters(
 
 
 def spells_of(
-    presence: Presence, case: Any | Sequence[Any] | AnyArray, window: Window | Sequence[Window]
+    presence: Presence | Snapshot, case: Any | Sequence[Any] | AnyArray, window: Window | Sequence[Window]
 ) -> Spells:
     """The spells of cases given by id."""
     cases = [case] if isinstance(case, str | int | np.integer) else list(case)
@@ -130,13 +133,16 @@ def spells_of(
 
 
 def meetings(
-    presence: Presence, spells: Spells, thresholds: Thresholds, *, backward: bool = False
+    presence: Presence | Snapshot, spells: Spells, thresholds: Thresholds, *, backward: bool = False
 ) -> Iterator[Meeting]:
     """All encounters of the spells, in portions that bound the memory; vectorised over records.
 
     Forward, the person of the spell is the earlier one of an *after* encounter; backward, the later one,
     whose entering must then lie in the spell.
     """
+    if not isinstance(presence, Presence):
+        yield from presence.meetings(spells, thresholds, backward=backward)
+        return
     slot, row = presence.rows_of(spells.person)
     begin, end = spells.begin[slot], spells.end[slot]
     touches = (presence.enter[row] < end) & (presence._end[row] > begin) & (begin < end)
@@ -227,7 +233,7 @@ def _meeting(
     )
 
 
-def named(presence: Presence, parts: Sequence[Meeting]) -> Encounters:
+def named(presence: Presence | Snapshot, parts: Sequence[Meeting]) -> Encounters:
     """Encounters with ids instead of indexes, in their documented order."""
 
     def column(name: str, kind: type) -> AnyArray:
@@ -236,7 +242,7 @@ def named(presence: Presence, parts: Sequence[Meeting]) -> Encounters:
     source, target, place = (column(name, np.int64) for name in ("source", "target", "place"))
     start, end, overlap = (column(name, np.int64) for name in ("start", "end", "overlap"))
     after = column("after", np.bool_)
-    order = np.lexsort((source, place, target, end, start))
+    order = np.lexsort((overlap, after, source, place, target, end, start))
     return Encounters(
         case=presence.person_ids[source[order]],
         person=presence.person_ids[target[order]],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +12,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from khien.engine.moments import Moment, seconds
-from khien.engine.ranges import AnyArray, IntArray, expand
+from khien.engine.ranges import AnyArray, IntArray, expand, portions
+
+if TYPE_CHECKING:
+    from khien.engine.encounter import Spells
 
 OPEN = int(np.iinfo(np.int64).min)
 """The leave time of a stay that has not ended (the same bits as NumPy's NaT)."""
@@ -170,7 +173,11 @@ class Presence:
 
     def indexes_of_persons(self, persons: Sequence[Any] | AnyArray) -> IntArray:
         """Indexes of person ids, in the order asked. Raises UnknownPerson for the first without a record."""
-        return _find(self.person_ids, persons, UnknownPerson)
+        return find_ids(self.person_ids, persons, UnknownPerson)
+
+    def numbers_of_places(self, places: AnyArray) -> IntArray:
+        """Indexes of place ids that have records, in the order asked."""
+        return np.searchsorted(self.place_ids, places).astype(np.int64)
 
     def rows_of(self, person: IntArray) -> tuple[IntArray, IntArray]:
         """All rows of several persons (indexes, repeats allowed): (position in `person`, row)."""
@@ -203,6 +210,31 @@ class Presence:
         kept = self._end[row] > begin[query]
         return query[kept], row[kept]
 
+    def stays_in(self, spells: Spells) -> tuple[IntArray, IntArray, IntArray, IntArray]:
+        """The stays of the spells' people that touch them: (position of the spell, place, enter, leave)."""
+        slot, row = self.rows_of(spells.person)
+        begin, end = spells.begin[slot], spells.end[slot]
+        touches = (self.enter[row] < end) & (self._end[row] > begin) & (begin < end)
+        slot, row = slot[touches], row[touches]
+        return slot, self.place[row].astype(np.int64), self.enter[row], self.leave[row]
+
+    def present_at(
+        self, place: IntArray, begin: IntArray, end: IntArray
+    ) -> tuple[IntArray, IntArray, IntArray, IntArray]:
+        """Who shares a moment with each half-open [begin, end) at its place: (question, person, enter, leave)."""
+        query, row = self.rows_present(place, begin, end)
+        return query, self.person[row].astype(np.int64), self.enter[row], self.leave[row]
+
+    def average_present(self, place: IntArray, begin: IntArray, end: IntArray) -> npt.NDArray[np.float64]:
+        """How many people were at each place over its [begin, end), on average."""
+        persons = np.zeros(len(place))
+        for part in portions(self.rows_at_most(place, end), _PORTION):
+            query, row = self.rows_present(place[part], begin[part], end[part])
+            first, last = begin[part][query], end[part][query]
+            shared = np.minimum(self._end[row], last) - np.maximum(self.enter[row], first)
+            persons[part] = np.bincount(query, weights=shared, minlength=len(place[part]))
+        return persons / (end - begin)
+
     def rows_at_most(self, place: IntArray, end: IntArray) -> IntArray:
         """How many rows `rows_present` may have to look at, for cutting a large question into portions."""
         return np.maximum(self._row_at(place, end) - self._place_offsets[place], 0)
@@ -213,7 +245,7 @@ class Presence:
         return np.searchsorted(self._key, key).astype(np.int64)
 
 
-def _find(ids: AnyArray, wanted: Sequence[Any] | AnyArray, missing: type[UnknownPerson]) -> IntArray:
+def find_ids(ids: AnyArray, wanted: Sequence[Any] | AnyArray, missing: type[UnknownPerson]) -> IntArray:
     found = np.empty(len(wanted), np.int64)
     for slot, one in enumerate(wanted):
         try:

@@ -36,8 +36,9 @@ import numpy as np
 import numpy.typing as npt
 
 from khien.engine.encounter import Encounters
-from khien.engine.presence import _PORTION, Presence
-from khien.engine.ranges import AnyArray, portions
+from khien.engine.presence import Presence
+from khien.engine.ranges import AnyArray
+from khien.engine.snapshot import Snapshot
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -168,22 +169,16 @@ def rank(exposures: Exposures, parameters: RiskParameters) -> Risk:
     return Risk(persons[order], -np.expm1(-hazard[order]), hazard[order])
 
 
-def others_present(presence: Presence, encounters: Encounters) -> FloatArray:
+def others_present(presence: Presence | Snapshot, encounters: Encounters) -> FloatArray:
     """How many people besides the contact were at the place, on average over each encounter (the case counts).
 
     Of an encounter of no length: at its start. Observed presence only: people who did not scan are not seen.
     """
-    place = np.searchsorted(presence.place_ids, encounters.place).astype(np.int64)
+    place = presence.numbers_of_places(encounters.place)
     spell = np.stack((place, encounters.start, np.maximum(encounters.end, encounters.start + 1)))
     spells, slot = np.unique(spell, axis=1, return_inverse=True)
     place, start, end = spells
-    persons = np.zeros(len(place))
-    for part in portions(presence.rows_at_most(place, end), _PORTION):
-        query, row = presence.rows_present(place[part], start[part], end[part])
-        first, last = start[part][query], end[part][query]
-        shared = np.minimum(presence._end[row], last) - np.maximum(presence.enter[row], first)
-        persons[part] = np.bincount(query, weights=shared, minlength=len(place[part]))
-    return np.maximum(persons / (end - start) - 1, 0)[slot.reshape(-1)]
+    return np.maximum(presence.average_present(place, start, end) - 1, 0)[slot.reshape(-1)]
 
 
 def _frozen(value: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +12,10 @@ import numpy.typing as npt
 from khien.engine.encounter import Meeting, Spells, Thresholds, Window, meetings, spells_of
 from khien.engine.moments import Moment, seconds
 from khien.engine.presence import Presence
-from khien.engine.ranges import AnyArray, IntArray, expand, merge_intervals
+from khien.engine.ranges import AnyArray, IntArray, expand
+
+if TYPE_CHECKING:
+    from khien.engine.snapshot import Snapshot
 
 DAY = 86_400
 
@@ -83,7 +86,7 @@ class PlaceHours:
 
 
 def contacts(
-    presence: Presence,
+    presence: Presence | Snapshot,
     case: Any | Sequence[Any] | AnyArray,
     window: Window | Sequence[Window],
     *,
@@ -95,7 +98,7 @@ def contacts(
 
 
 def forward(
-    presence: Presence,
+    presence: Presence | Snapshot,
     cases: Any | Sequence[Any] | AnyArray,
     window: Window | Sequence[Window],
     *,
@@ -109,51 +112,95 @@ def forward(
     """Whom the cases may have infected, through at most `hops` encounters in time order.
 
     A case is infectious in its window. Somebody who met an infectious person may have been infected at any
-    moment of that encounter [start, end], and may then be infectious from `latency_days` after its start
-    until `duration_days` after its end plus latency (None: for good), but never at `until` (the end of the
-    latest window unless given) or later. Several possible infections make the union of these times. Cases
-    are not reported and stay infectious in their own window only.
+    moment of that encounter [start, end]; they may be infectious from `latency_days` after the earliest such
+    moment until `latency_days` + `duration_days` after the latest (None: for good), but never at `until` (the end
+    of the latest window unless given) or later. Cases are not reported and stay infectious in their own windows
+    only.
 
-    Raises UnknownPerson and ValueError as `encounters` does, and ValueError for `hops` below 1 or negative days.
+    For hops that reach a large part of everybody use `reach`, which leaves the encounters out. Raises UnknownPerson
+    and ValueError as `encounters` does, and ValueError for `hops` below 1 or negative days.
     """
-    if hops < 1 or latency_days < 0 or (duration_days is not None and duration_days < 0):
-        raise ValueError("hops must be at least 1, and latency and duration not negative")
-    thresholds = Thresholds.of_minutes(min_minutes, after_minutes)
-    latency = round(latency_days * DAY)
-    duration = None if duration_days is None else round(duration_days * DAY)
+    plan = Plan.of(hops, latency_days, duration_days, min_minutes, after_minutes)
     spells = spells_of(presence, cases, window)
     horizon = int(spells.end.max(initial=0)) if until is None else seconds(until)
 
     is_case = np.zeros(len(presence.person_ids), bool)
     is_case[spells.person] = True
     reached = np.zeros(len(presence.person_ids), bool)
-    known = _NOBODY  # when each person reached so far may be infectious
+    possible = Possible(len(presence.person_ids))
     degrees, infections = [], []
     for hop in range(1, hops + 1):
-        tallies, gained = [_NONE], [known]
-        for part in meetings(presence, spells, thresholds):
-            part = _only(part, ~is_case[part.target])
-            tallies.append(_Tally.of(part))
-            if duration is not None and hop < hops:
-                gained.append(_infectious(part.target, part.start, part.end, latency, duration, horizon))
+        tallies = [_NONE]
+        for part in meetings(presence, spells, plan.thresholds):
+            tallies.append(_Tally.of(_only(part, ~is_case[part.target])))
         tally = _Tally.sum(tallies).grouped()
         degrees.append((hop, tally.of_persons(~reached[tally.person])))
         infections.append(tally)
         reached[tally.person] = True
-        if hop == hops:
-            break
-        if duration is None:
-            gained.append(_infectious(tally.person, tally.first, tally.last, latency, None, horizon))
-        longer = _union(gained)
-        spells = _changed(known, longer)
-        known = longer
+        spells = possible.widened(tally.person, tally.first, tally.last, plan, horizon)
         if not len(spells.person):
             break
     return _traced(presence, degrees, _Tally.sum(infections).grouped())
 
 
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a search over several hops goes on; seconds."""
+
+    hops: int
+    latency: int
+    duration: int | None
+    thresholds: Thresholds
+
+    @classmethod
+    def of(
+        cls,
+        hops: int,
+        latency_days: float,
+        duration_days: float | None,
+        min_minutes: float,
+        after_minutes: float,
+    ) -> Plan:
+        """From what a caller says. ValueError for `hops` below 1 or anything negative."""
+        if hops < 1 or latency_days < 0 or (duration_days is not None and duration_days < 0):
+            raise ValueError("hops must be at least 1, and latency and duration not negative")
+        return cls(
+            hops,
+            round(latency_days * DAY),
+            None if duration_days is None else round(duration_days * DAY),
+            Thresholds.of_minutes(min_minutes, after_minutes),
+        )
+
+
+class Possible:
+    """When each person may have been infected, at the earliest and at the latest, as far as is known."""
+
+    def __init__(self, people: int) -> None:
+        self.first = np.full(people, np.iinfo(np.int64).max)
+        self.last = np.full(people, np.iinfo(np.int64).min)
+
+    def widened(self, person: IntArray, first: IntArray, last: IntArray, plan: Plan, horizon: int) -> Spells:
+        """Take in new possibilities (each person once); returns when those whose time has changed are infectious."""
+        before = self._infectious(person, plan, horizon)
+        self.first[person] = np.minimum(self.first[person], first)
+        self.last[person] = np.maximum(self.last[person], last)
+        now = self._infectious(person, plan, horizon)
+        changed = ((now.begin != before.begin) | (now.end != before.end)) & (now.begin < now.end)
+        return Spells(person[changed], now.begin[changed], now.end[changed])
+
+    def _infectious(self, person: IntArray, plan: Plan, horizon: int) -> Spells:
+        first, last = self.first[person], self.last[person]
+        some = first <= last
+        begin = np.where(some, first, horizon) + np.where(some, plan.latency, 0)
+        if plan.duration is None:
+            end = np.full(len(person), horizon)
+        else:
+            end = np.minimum(np.where(some, last, horizon) + plan.latency + plan.duration, horizon)
+        return Spells(person, begin, np.where(some, end, begin))
+
+
 def backward(
-    presence: Presence,
+    presence: Presence | Snapshot,
     cases: Any | Sequence[Any] | AnyArray,
     onset: Moment | Sequence[Moment],
     *,
@@ -191,7 +238,7 @@ def backward(
 
 
 def shared_place_hours(
-    presence: Presence,
+    presence: Presence | Snapshot,
     cases: Sequence[Any] | AnyArray,
     window: Window | Sequence[Window],
     *,
@@ -203,20 +250,16 @@ def shared_place_hours(
     """
     hour = 3600  # Vietnamese and UTC hours begin together
     spells = spells_of(presence, cases, window)
-    slot, row = presence.rows_of(spells.person)
-    start = np.maximum(presence.enter[row], spells.begin[slot])
-    stop = np.minimum(presence._end[row], spells.end[slot])
-    inside = start < stop
-    slot, row, start, stop = slot[inside], row[inside], start[inside], stop[inside]
+    slot, at, enter, leave = presence.stays_in(spells)
+    start = np.maximum(enter, spells.begin[slot])
+    stop = np.minimum(np.maximum(leave, enter + 1), spells.end[slot])
     stay, number = expand(start // hour, -(-stop // hour))
-    crossing = np.unique(
-        np.stack((presence.place[row][stay].astype(np.int64), number, spells.person[slot][stay])), axis=1
-    )
+    crossing = np.unique(np.stack((at[stay], number, spells.person[slot][stay])), axis=1)
     (place, number), count = np.unique(crossing[:2], axis=1, return_counts=True)
     enough = count >= at_least
     place, number, count = place[enough], number[enough], count[enough]
-    query, row = presence.rows_present(place, number * hour, (number + 1) * hour)
-    present = np.unique(np.stack((query, presence.person[row].astype(np.int64))), axis=1)[0]
+    query, person, _enter, _leave = presence.present_at(place, number * hour, (number + 1) * hour)
+    present = np.unique(np.stack((query, person)), axis=1)[0]
     people = np.bincount(present, minlength=len(place))
     all_cases = len(np.unique(spells.person))
     lift = (count / max(all_cases, 1)) / (people / max(len(presence.person_ids), 1))
@@ -281,10 +324,9 @@ def _columns(tally: _Tally) -> tuple[IntArray, ...]:
 
 
 _NONE = _Tally(*(np.empty(0, np.int64),) * 8)
-_NOBODY = Spells(*(np.empty(0, np.int64),) * 3)
 
 
-def _traced(presence: Presence, degrees: list[tuple[int, _Tally]], ever: _Tally) -> Traced:
+def _traced(presence: Presence | Snapshot, degrees: list[tuple[int, _Tally]], ever: _Tally) -> Traced:
     tally = _Tally.sum([tally for _, tally in degrees])
     degree = np.concatenate([np.full(len(tally.person), hop) for hop, tally in degrees])
     order = np.lexsort((tally.person, tally.first, -tally.seconds, degree))
@@ -304,36 +346,6 @@ def _traced(presence: Presence, degrees: list[tuple[int, _Tally]], ever: _Tally)
 
 def _only(part: Meeting, chosen: npt.NDArray[np.bool_]) -> Meeting:
     return part if chosen.all() else Meeting(**{name: value[chosen] for name, value in vars(part).items()})
-
-
-def _infectious(
-    person: IntArray, start: IntArray, end: IntArray, latency: int, duration: int | None, horizon: int
-) -> Spells:
-    """When persons infected at some moment of [start, end] may be infectious."""
-    begin = start + latency
-    stop = (
-        np.full(len(person), horizon) if duration is None else np.minimum(end + latency + duration, horizon)
-    )
-    some = begin < stop
-    return Spells(*merge_intervals(person[some], begin[some], stop[some]))
-
-
-def _union(parts: list[Spells]) -> Spells:
-    columns = zip(*((part.person, part.begin, part.end) for part in parts), strict=True)
-    return Spells(*merge_intervals(*(np.concatenate(column) for column in columns)))
-
-
-def _changed(before: Spells, now: Spells) -> Spells:
-    """All spells of `now` of those persons whose spells are not what they were."""
-    both = _rows(before), _rows(now)
-    persons = np.unique(now.person[~np.isin(both[1], both[0])])
-    chosen = np.isin(now.person, persons)
-    return Spells(now.person[chosen], now.begin[chosen], now.end[chosen])
-
-
-def _rows(spells: Spells) -> AnyArray:
-    table = np.ascontiguousarray(np.stack((spells.person, spells.begin, spells.end), axis=1))
-    return table.view([("person", np.int64), ("begin", np.int64), ("end", np.int64)]).reshape(-1)
 
 
 def _incubation(onset: Moment | Sequence[Moment], shortest: float, longest: float) -> Any:

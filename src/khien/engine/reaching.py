@@ -1,0 +1,325 @@
+"""How far an infection may have gone: everybody within some hops, however many they are.
+
+`reach` answers what `forward` answers about degree and earliest time, without the encounters. Over a snapshot it
+turns with the size of the question, as breadth-first search does: from the few who may infect to whom they met
+while these are few; place by place for everybody while they are many; from the few who are left to whom they
+met at the end.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from khien.engine.compiled import meeting, reaching
+from khien.engine.encounter import Spells, Window, spells_of
+from khien.engine.moments import Moment, seconds
+from khien.engine.presence import Presence
+from khien.engine.ranges import AnyArray, IntArray
+from khien.engine.search import Plan, forward
+from khien.engine.segment import DAY_S, ZONE_S, local_day
+from khien.engine.snapshot import Snapshot
+
+_STAY_NS, _LOOK_NS, _ROW_NS = 400.0, 1500.0, 1.5
+"""About what it costs to begin with a stay, to look whether anybody infectious was there, and to pass one row."""
+
+
+@dataclass(frozen=True, eq=False)
+class Reached:
+    """Persons reached, one per entry, by (degree, earliest, person): hop number and earliest possible infection."""
+
+    person: AnyArray
+    degree: npt.NDArray[np.int64]
+    earliest: IntArray
+
+    def __len__(self) -> int:
+        return len(self.degree)
+
+
+def reach(
+    presence: Presence | Snapshot,
+    cases: Any | Sequence[Any] | AnyArray,
+    window: Window | Sequence[Window],
+    *,
+    hops: int = 1,
+    latency_days: float = 0,
+    duration_days: float | None = None,
+    min_minutes: float = 15,
+    after_minutes: float = 0,
+    until: Moment | None = None,
+) -> Reached:
+    """Everybody whom an infection may have reached from the cases; arguments, meaning and errors as of `forward`."""
+    if isinstance(presence, Presence):
+        found = forward(
+            presence,
+            cases,
+            window,
+            hops=hops,
+            latency_days=latency_days,
+            duration_days=duration_days,
+            min_minutes=min_minutes,
+            after_minutes=after_minutes,
+            until=until,
+        )
+        return _ordered(found.person, found.degree, found.earliest)
+    plan = Plan.of(hops, latency_days, duration_days, min_minutes, after_minutes)
+    spells = spells_of(presence, cases, window)
+    horizon = int(spells.end.max(initial=0)) if until is None else seconds(until)
+    search = Search(presence, spells, plan, horizon)
+    for number in range(1, hops + 1):
+        if not search.hop(last_hop=number == hops):
+            break
+    person = np.flatnonzero(search.degree)
+    earliest = search.first[person].astype(np.int64) + search.origin
+    return _ordered(presence.person_ids[person], search.degree[person].astype(np.int64), earliest)
+
+
+class Search:
+    """A search hop by hop. `first` and `last` are each person's earliest and latest possible infection (seconds since
+    `origin`, `reaching.NOBODY` where there is none), `degree` the hop in which they were reached (0: not)."""
+
+    def __init__(self, snapshot: Snapshot, spells: Spells, plan: Plan, horizon: int) -> None:
+        self.snapshot, self.plan = snapshot, plan
+        self.origin = snapshot.first_day * DAY_S - ZONE_S
+        people = len(snapshot.person_ids)
+        self.horizon = self._narrow(horizon)
+        self.first = np.full(people, reaching.NOBODY, np.int32)
+        self.last = np.full(people, reaching.NEVER_YET, np.int32)
+        self.degree = np.zeros(people, np.uint8)
+        self.is_case = np.zeros(people, np.uint8)
+        within = spells.person < people
+        self.is_case[spells.person[within]] = 1
+        self._spells: Spells | None = Spells(spells.person[within], spells.begin[within], spells.end[within])
+        self._hop = 0
+        self._source_from = np.full(people, 1, np.int32)
+        self._source_to = np.zeros(people, np.int32)
+        self._state = np.zeros(people, np.uint8)
+        self._changed = np.zeros(people, np.bool_)
+        self._looks = 1.0
+
+    def hop(self, *, last_hop: bool = False) -> bool:
+        """Go one hop further; False when nobody new may be infectious afterwards. After the `last_hop`, which is spared
+        what only further ones need, there is no other."""
+        self._hop += 1
+        before = (self.first.copy(), self.last.copy()) if self._hop > 1 else None
+        if self._spells is not None:
+            self._from_spells(self._spells)
+            self._spells = None
+        else:
+            self._from_people(last_hop=last_hop)
+        new = (self.first != reaching.NOBODY) & (self.degree == 0)
+        self.degree[new] = self._hop
+        if before is None:
+            changed = new
+        else:
+            changed = (self.first != before[0]) | (self.last != before[1])
+        return self._become_sources(changed)
+
+    # -- one hop ---------------------------------------------------------------------------------------
+
+    def _from_spells(self, spells: Spells) -> None:
+        """The first hop: from the cases in their windows."""
+        for part in _slices(len(spells.person), 4096):
+            some = Spells(spells.person[part], spells.begin[part], spells.end[part])
+            found = self.snapshot.raw_meetings(some, self.plan.thresholds)
+            self._take(found)
+
+    def _take(self, found: IntArray) -> None:
+        target = found[meeting.TARGET]
+        kept = self.is_case[target] == 0
+        target = target[kept]
+        np.minimum.at(self.first, target, self._narrow(found[meeting.START][kept]))
+        np.maximum.at(self.last, target, self._narrow(found[meeting.END][kept]))
+
+    def _from_people(self, *, last_hop: bool) -> None:
+        thresholds = self.plan.thresholds
+        sources = np.flatnonzero(self._changed)
+        begin = self._source_from[sources].astype(np.int64) + self.origin
+        end = self._source_to[sources].astype(np.int64) + self.origin
+        if thresholds.after > 0 or thresholds.together == 0:
+            # What no sweep can tell: who came after somebody had left, and instants.
+            for part in _slices(len(sources), 2048):
+                spells = Spells(sources[part], begin[part], end[part])
+                self._take(self.snapshot.raw_meetings(spells, thresholds))
+        elif self._one_by_one_ns(end - begin) < self._sweep_ns():
+            self._spread(sources)
+        else:
+            self._sweep(last_hop=last_hop)
+
+    def _one_by_one_ns(self, spans: IntArray) -> float:
+        """What it would take to go through the stays of people who may infect for so many seconds each."""
+        snapshot = self.snapshot
+        days = snapshot.last_day - snapshot.first_day + 1
+        stays = len(snapshot) / max(len(self.first) * days * DAY_S, 1) * float(spans.sum())
+        return stays * (_STAY_NS + _ROW_NS * snapshot.rows_a_stay)
+
+    def _looks_ns(self, targets: int) -> float:
+        """What it would take to look around for so many people on a day."""
+        return targets * self._looks * _LOOK_NS
+
+    def _sweep_ns(self) -> float:
+        days = self._days()
+        return _ROW_NS * sum(len(p.segment) for p in self.snapshot.pieces if p.segment.day in days)
+
+    def _days(self) -> range:
+        some = self._source_from < self._source_to
+        first = int(self._source_from[some].min()) + self.origin
+        last = int(self._source_to[some].max()) - 1 + self.origin
+        longest = max(self.snapshot.last_end_of(self.snapshot.last_day), self.snapshot.start_of_last_day)
+        latest = min(last, longest, max(self.snapshot.now, self.snapshot.start_of_last_day + DAY_S))
+        return range(max(local_day(first), self.snapshot.first_day), local_day(latest) + 1)
+
+    def _spread(self, sources: IntArray) -> None:
+        self.snapshot.run(
+            lambda room: reaching.spread(
+                *self.snapshot.where(),
+                self.origin,
+                self.plan.thresholds.together,
+                sources,
+                self._source_from,
+                self._source_to,
+                self.is_case,
+                self.first,
+                self.last,
+                room.stays,
+                room.beside,
+            )
+        )
+
+    def _sweep(self, *, last_hop: bool) -> None:
+        """First the earliest time of everybody, from the first day on; then, where it matters, the latest, from the
+        last day back. Whoever has been found on the way is not looked at again."""
+        days = self._days()
+        for day in days:
+            self._sweep_day(day, want_first=True)
+        if self.plan.duration is not None and not last_hop:
+            for day in reversed(days):
+                self._sweep_day(day, want_first=False)
+
+    def _sweep_day(self, day: int, *, want_first: bool) -> None:
+        snapshot, plan = self.snapshot, self.plan
+        begin = self._narrow(day * DAY_S - ZONE_S)
+        longest = self._narrow(min(snapshot.last_end_of(day), max(snapshot.now, day * DAY_S)))
+        enough = self.horizon if plan.duration is None else self.horizon - plan.latency - plan.duration
+        sources, targets = reaching.states(
+            self._source_from,
+            self._source_to,
+            self.first,
+            self.last,
+            self.is_case,
+            begin,
+            longest,
+            want_first,
+            enough,
+            self._state,
+        )
+        if not sources or not targets:
+            return
+        rows = sum(len(piece.segment) for piece in snapshot.pieces_of(day))
+        if self._looks_ns(targets) < rows * _ROW_NS:
+            self._look_around(day, want_first=want_first)
+        else:
+            self._sweep_places(day, want_first=want_first)
+
+    def _look_around(self, day: int, *, want_first: bool) -> None:
+        people = np.flatnonzero(self._state & reaching.TARGET)
+        looked = 0
+
+        def look(part: slice) -> int:
+            return self.snapshot.run(
+                lambda room: reaching.look_around(
+                    *self.snapshot.where(),
+                    self.origin,
+                    self.plan.thresholds.together,
+                    people,
+                    part.start,
+                    part.stop,
+                    day * DAY_S - ZONE_S,
+                    (day + 1) * DAY_S - ZONE_S,
+                    self._source_from,
+                    self._source_to,
+                    want_first,
+                    self.first if want_first else self.last,
+                    room.stays,
+                    room.beside,
+                )
+            )
+
+        looked = sum(_pool().map(look, _slices(len(people), max(1024, -(-len(people) // _THREADS)))))
+        # Who is left at the end goes out less than most: the next day is judged by what this one took.
+        self._looks = max(looked / max(len(people), 1), 0.05)
+
+    def _sweep_places(self, day: int, *, want_first: bool) -> None:
+        snapshot = self.snapshot
+        places, bounds = snapshot.places_of(day, _THREADS)
+
+        def sweep(part: int) -> None:
+            snapshot.run_sweep(
+                lambda room: reaching.sweep(
+                    *snapshot.where(),
+                    day - snapshot.first_day,
+                    places,
+                    bounds[part],
+                    bounds[part + 1],
+                    self.origin,
+                    self.plan.thresholds.together,
+                    self._state,
+                    self._source_from,
+                    self._source_to,
+                    want_first,
+                    self.first if want_first else self.last,
+                    room.swept,
+                    room.people,
+                )
+            )
+
+        list(_pool().map(sweep, range(len(bounds) - 1)))
+
+    # -- small words -----------------------------------------------------------------------------------
+
+    def _become_sources(self, changed: npt.NDArray[np.bool_]) -> bool:
+        plan = self.plan
+        who = np.flatnonzero(changed)
+        first, last = self.first[who].astype(np.int64), self.last[who].astype(np.int64)
+        begin = np.minimum(first + plan.latency, reaching.NOBODY - 1)
+        end = np.full(len(who), self.horizon, np.int64)
+        if plan.duration is not None:
+            end = np.minimum(last + plan.latency + plan.duration, self.horizon)
+        same = (self._source_from[who] == begin) & (self._source_to[who] == end)
+        self._source_from[who] = begin
+        self._source_to[who] = end
+        self._changed = np.zeros(len(changed), np.bool_)
+        self._changed[who[~same & (begin < end)]] = True
+        return bool(self._changed.any())
+
+    def _narrow(self, moments: Any) -> Any:
+        """Seconds since the origin that fit an int32; what lies beyond is as good as never."""
+        limit = int(reaching.NOBODY) - 1
+        if isinstance(moments, np.ndarray):
+            return np.clip(moments - self.origin, -limit, limit).astype(np.int32)
+        return min(max(moments - self.origin, -limit), limit)
+
+
+def _ordered(person: AnyArray, degree: IntArray, earliest: IntArray) -> Reached:
+    order = np.lexsort((person, earliest, degree))
+    return Reached(person[order], degree[order], earliest[order])
+
+
+def _slices(length: int, size: int) -> Iterator[slice]:
+    for first in range(0, length, size):
+        yield slice(first, min(first + size, length))
+
+
+_THREADS = len(os.sched_getaffinity(0))
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(_THREADS, thread_name_prefix="khien-engine")
