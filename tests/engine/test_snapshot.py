@@ -258,7 +258,7 @@ def test_equal_stays_give_equal_segments_in_whatever_order_they_come() -> None:
 def test_what_does_not_belong_into_a_day_is_refused(column: str, value: int) -> None:
     row = {"person": 1, "place": 2, "enter": START, "leave": START + 2 * DAY_S}
     row[column] = value
-    with pytest.raises(ValueError, match="day|number"):
+    with pytest.raises(ValueError, match=r"day|number"):
         DaySegment.build(
             local_day(START), *(np.array([row[k]]) for k in ("person", "place", "enter", "leave"))
         )

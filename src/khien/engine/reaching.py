@@ -116,11 +116,9 @@ class Search:
             self._from_people(last_hop=last_hop)
         new = (self.first != reaching.NOBODY) & (self.degree == 0)
         self.degree[new] = self._hop
-        if before is None:
-            changed = new
-        else:
-            changed = (self.first != before[0]) | (self.last != before[1])
-        return self._become_sources(changed)
+        if before is not None:
+            new = (self.first != before[0]) | (self.last != before[1])
+        return self._become_sources(new)
 
     # -- one hop ---------------------------------------------------------------------------------------
 

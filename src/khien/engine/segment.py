@@ -133,7 +133,7 @@ class DaySegment:
 
     @cached_property
     def lasting(self) -> tuple[IntArray, npt.NDArray[np.uint32]]:
-        """The stays that last beyond the midnight after their first one, (place, person, enter, leave), and their rows."""
+        """The stays that last beyond the midnight after their first: (place, person, enter, leave), and their rows."""
         chosen = np.flatnonzero(self.over_leave > 2 * DAY_S)
         relative = self.over_leave[chosen].astype(np.int64)
         columns = (

@@ -163,7 +163,7 @@ class Store:
         forgotten_before: int | None = None,
         keep: Iterable[int] | None = None,
     ) -> Manifest:
-        """Exchange the days given for new segments (an empty one removes the day) and say up to where the record is held.
+        """Exchange the days given for new segments (an empty one removes the day); the record is held up to `position`.
 
         Other days stay, or only those in `keep`; days before `forgotten_before` go, and their files with them.
         Inside `writing`. Raises OSError (a full disk, say), and then everything is as it was.

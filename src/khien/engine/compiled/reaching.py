@@ -66,9 +66,8 @@ def states(source_from, source_to, first, last, is_case, begin, longest, want_fi
             if source_from[p] > begin or source_to[p] < longest:
                 now |= PART
         if is_case[p] == 0:
-            if want_first:
-                changes = first[p] > begin
-            else:
+            changes = first[p] > begin
+            if not want_first:
                 changes = first[p] != NOBODY and last[p] < longest and last[p] < enough
             if changes:
                 now |= TARGET
@@ -100,9 +99,9 @@ def sweep(
 ):
     """Sweep `places[low:high]` (ascending) on a day; `times` (first or last) are improved for its targets.
 
-    `stays` (4, n) uint64 and `people` (4, n) uint32 are room to work in: for sources and targets, and for those of each
-    that come out of order; returns the most rows that one place had: what they must hold (what does not fit is lost, and
-    the caller asks again).
+    `stays` (4, n) uint64 and `people` (4, n) uint32 are room to work in: for sources and targets, and for those of
+    each that come out of order; returns the most rows that one place had: what they must hold (what does not fit is
+    lost, and the caller asks again).
     """
     # The days after the last one have nobody who came, and may still have somebody who stayed.
     last_index = len(day_first) - 1
