@@ -85,7 +85,17 @@ def check(_arguments: list[str]) -> None:
 def lock(arguments: list[str]) -> None:
     """Write both locks anew from pyproject.toml; `--upgrade` takes the newest versions."""
     make_environment()
-    common = ["uv", "pip", "compile", "-q", "pyproject.toml", "--universal", "--generate-hashes", "--no-header", *arguments]
+    common = [
+        "uv",
+        "pip",
+        "compile",
+        "-q",
+        "pyproject.toml",
+        "--universal",
+        "--generate-hashes",
+        "--no-header",
+        *arguments,
+    ]
     common[0] = str(VENV / "bin" / "uv")
     common += ["--no-emit-index-url", "--python", str(PYTHON)]
     run_step([*common, "--group", "dev", "-o", DEVELOPMENT])

@@ -8,9 +8,13 @@
 expected risk.
 """
 
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from khien.engine.encounter import Encounters, encounters
 from khien.engine.presence import OPEN, Presence, Refused, UnknownPerson
-from khien.engine.reaching import Reached, reach
 from khien.engine.reading import UnreadableFile, read_presence
 from khien.engine.search import (
     PlaceHours,
@@ -22,6 +26,10 @@ from khien.engine.search import (
     shared_place_hours,
 )
 
+if TYPE_CHECKING:
+    from khien.engine.reaching import Reached, reach
+    from khien.engine.snapshot import Snapshot
+
 __all__ = [
     "OPEN",
     "Encounters",
@@ -29,6 +37,7 @@ __all__ = [
     "Presence",
     "Reached",
     "Refused",
+    "Snapshot",
     "Sources",
     "Traced",
     "UnknownPerson",
@@ -41,3 +50,16 @@ __all__ = [
     "read_presence",
     "shared_place_hours",
 ]
+
+_COMPILED = {
+    "Reached": "khien.engine.reaching",
+    "Snapshot": "khien.engine.snapshot",
+    "reach": "khien.engine.reaching",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """What needs the compiler is loaded when first asked for: a second that most processes never need."""
+    if name in _COMPILED:
+        return getattr(import_module(_COMPILED[name]), name)
+    raise AttributeError(name)

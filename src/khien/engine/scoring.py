@@ -30,7 +30,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -38,7 +38,9 @@ import numpy.typing as npt
 from khien.engine.encounter import Encounters
 from khien.engine.presence import Presence
 from khien.engine.ranges import AnyArray
-from khien.engine.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from khien.engine.snapshot import Snapshot
 
 FloatArray = npt.NDArray[np.float64]
 

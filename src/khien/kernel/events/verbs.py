@@ -17,7 +17,7 @@ from khien.kernel.events.registry import EventFact, declared, handlers_of, who_w
 logger = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 8
-A_JOB = 50
+A_JOB = 10
 """Events that one job delivers at most: a job is a chunk of work, not one row."""
 
 

@@ -114,9 +114,7 @@ def open_or_add_many(kind: str, seen: Sequence[tuple[int, dict[str, Any]]]) -> N
         else:
             _add(alarm, evidence, now)
     Alarm.objects.bulk_create([alarms[pk] for pk in orders - known], batch_size=1000)
-    Alarm.objects.bulk_update(
-        [alarms[pk] for pk in known], ["evidence", "times", "last_at"], batch_size=1000
-    )
+    Alarm.objects.bulk_update([alarms[pk] for pk in known], ["evidence", "times", "last_at"], batch_size=1000)
 
 
 def _add(alarm: Alarm, evidence: dict[str, Any], now: datetime) -> None:
