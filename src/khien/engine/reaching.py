@@ -9,7 +9,7 @@ met at the end.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
@@ -25,10 +25,13 @@ from khien.engine.presence import Presence
 from khien.engine.ranges import AnyArray, IntArray
 from khien.engine.search import Plan, forward
 from khien.engine.segment import DAY_S, ZONE_S, local_day
-from khien.engine.snapshot import Snapshot
+from khien.engine.snapshot import Room, Snapshot
 
-_STAY_NS, _LOOK_NS, _ROW_NS = 400.0, 1500.0, 1.5
-"""About what it costs to begin with a stay, to look whether anybody infectious was there, and to pass one row."""
+Narrow = npt.NDArray[np.int32]
+
+# About what it costs, in nanoseconds: to begin with a stay and to pass one row of its place; to look whether anybody
+# infectious was there; and to pass one row in a sweep, more where some are infectious only part of the day.
+_STAY_NS, _STAY_ROW_NS, _LOOK_NS, _ROW_NS, _PART_ROW_NS = 2000.0, 6.0, 200.0, 10.0, 25.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,9 +103,13 @@ class Search:
         self._hop = 0
         self._source_from = np.full(people, 1, np.int32)
         self._source_to = np.zeros(people, np.int32)
+        # What the last hop has added to it: only there can the next one find anything new.
+        self._fresh_from = np.empty(0, np.int32)
+        self._fresh_to = np.empty(0, np.int32)
         self._state = np.zeros(people, np.uint8)
         self._changed = np.zeros(people, np.bool_)
         self._looks = 1.0
+        self._own: list[tuple[Narrow, Narrow]] = []
 
     def hop(self, *, last_hop: bool = False) -> bool:
         """Go one hop further; False when nobody new may be infectious afterwards. After the `last_hop`, which is spared
@@ -156,7 +163,7 @@ class Search:
         snapshot = self.snapshot
         days = snapshot.last_day - snapshot.first_day + 1
         stays = len(snapshot) / max(len(self.first) * days * DAY_S, 1) * float(spans.sum())
-        return stays * (_STAY_NS + _ROW_NS * snapshot.rows_a_stay)
+        return stays * (_STAY_NS + _STAY_ROW_NS * snapshot.rows_a_stay)
 
     def _looks_ns(self, targets: int) -> float:
         """What it would take to look around for so many people on a day."""
@@ -167,29 +174,47 @@ class Search:
         return _ROW_NS * sum(len(p.segment) for p in self.snapshot.pieces if p.segment.day in days)
 
     def _days(self) -> range:
-        some = self._source_from < self._source_to
-        first = int(self._source_from[some].min()) + self.origin
-        last = int(self._source_to[some].max()) - 1 + self.origin
+        first = int(self._fresh_from[self._changed].min()) + self.origin
+        last = int(self._fresh_to[self._changed].max()) - 1 + self.origin
         longest = max(self.snapshot.last_end_of(self.snapshot.last_day), self.snapshot.start_of_last_day)
         latest = min(last, longest, max(self.snapshot.now, self.snapshot.start_of_last_day + DAY_S))
         return range(max(local_day(first), self.snapshot.first_day), local_day(latest) + 1)
 
     def _spread(self, sources: IntArray) -> None:
-        self.snapshot.run(
-            lambda room: reaching.spread(
-                *self.snapshot.where(),
-                self.origin,
-                self.plan.thresholds.together,
-                sources,
-                self._source_from,
-                self._source_to,
-                self.is_case,
-                self.first,
-                self.last,
-                room.stays,
-                room.beside,
+        def spread(part: slice, first: Narrow, last: Narrow) -> None:
+            self.snapshot.run(
+                lambda room: reaching.spread(
+                    *self.snapshot.where(),
+                    self.origin,
+                    self.plan.thresholds.together,
+                    sources,
+                    part.start,
+                    part.stop,
+                    self._source_from,
+                    self._source_to,
+                    self.is_case,
+                    first,
+                    last,
+                    room.stays,
+                    room.beside,
+                )
             )
-        )
+
+        self._share(spread, list(_slices(len(sources), max(64, -(-len(sources) // _THREADS)))))
+
+    def _share(self, work: Callable[[Any, Narrow, Narrow], Any], parts: Sequence[Any]) -> list[Any]:
+        """Work on parts at the same time, each thread with times of its own, which are put together at the end."""
+        if len(parts) == 1:
+            return [work(parts[0], self.first, self.last)]
+        while len(self._own) < len(parts) - 1:
+            self._own.append((self.first.copy(), self.last.copy()))
+        # What such a copy holds from before is true, only perhaps not the best that is known.
+        own = [(self.first, self.last), *self._own[: len(parts) - 1]]
+        told = list(_pool().map(lambda one: work(one[0], *one[1]), zip(parts, own, strict=True)))
+        for first, last in own[1:]:
+            np.minimum(self.first, first, out=self.first)
+            np.maximum(self.last, last, out=self.last)
+        return told
 
     def _sweep(self, *, last_hop: bool) -> None:
         """First the earliest time of everybody, from the first day on; then, where it matters, the latest, from the
@@ -206,9 +231,11 @@ class Search:
         begin = self._narrow(day * DAY_S - ZONE_S)
         longest = self._narrow(min(snapshot.last_end_of(day), max(snapshot.now, day * DAY_S)))
         enough = self.horizon if plan.duration is None else self.horizon - plan.latency - plan.duration
-        sources, targets = reaching.states(
+        sources, parts, targets = reaching.states(
             self._source_from,
             self._source_to,
+            self._fresh_from,
+            self._fresh_to,
             self.first,
             self.last,
             self.is_case,
@@ -221,64 +248,57 @@ class Search:
         if not sources or not targets:
             return
         rows = sum(len(piece.segment) for piece in snapshot.pieces_of(day))
-        if self._looks_ns(targets) < rows * _ROW_NS:
-            self._look_around(day, want_first=want_first)
+        a_row = _PART_ROW_NS if parts > 0.02 * len(self._state) else _ROW_NS
+        if want_first and self._looks_ns(targets) < rows * a_row:
+            self._look_around(day)
         else:
-            self._sweep_places(day, want_first=want_first)
+            self._sweep_places(day, want_first=want_first, parts=parts)
 
-    def _look_around(self, day: int, *, want_first: bool) -> None:
+    def _look_around(self, day: int) -> None:
+        snapshot, together = self.snapshot, self.plan.thresholds.together
         people = np.flatnonzero(self._state & reaching.TARGET)
-        looked = 0
+        who = (self._state, self._source_from, self._source_to)
 
-        def look(part: slice) -> int:
-            return self.snapshot.run(
-                lambda room: reaching.look_around(
-                    *self.snapshot.where(),
-                    self.origin,
-                    self.plan.thresholds.together,
-                    people,
-                    part.start,
-                    part.stop,
-                    day * DAY_S - ZONE_S,
-                    (day + 1) * DAY_S - ZONE_S,
-                    self._source_from,
-                    self._source_to,
-                    want_first,
-                    self.first if want_first else self.last,
-                    room.stays,
-                    room.beside,
+        def look(part: slice, first: Narrow, _last: Narrow) -> int:
+            asked = (*snapshot.where(), day - snapshot.first_day, self.origin, together)
+            return snapshot.run(
+                lambda room: (
+                    0,
+                    *reaching.look_around(*asked, people, part.start, part.stop, *who, first, room.beside),
                 )
             )
 
-        looked = sum(_pool().map(look, _slices(len(people), max(1024, -(-len(people) // _THREADS)))))
+        looked = 0
+        if snapshot.pieces_of(day):
+            looked = sum(self._share(look, list(_slices(len(people), -(-len(people) // _THREADS)))))
         # Who is left at the end goes out less than most: the next day is judged by what this one took.
         self._looks = max(looked / max(len(people), 1), 0.05)
+        asked = (*snapshot.where(), day - snapshot.first_day, self.origin, together)
+        snapshot.run(
+            lambda room: (0, reaching.look_around_over(*asked, *who, self.first, room.beside), 0)
+        )
 
-    def _sweep_places(self, day: int, *, want_first: bool) -> None:
+    def _sweep_places(self, day: int, *, want_first: bool, parts: int) -> None:
         snapshot = self.snapshot
         places, bounds = snapshot.places_of(day, _THREADS)
+        plain = want_first and len(snapshot.pieces_of(day)) == 1
 
-        def sweep(part: int) -> None:
-            snapshot.run_sweep(
-                lambda room: reaching.sweep(
-                    *snapshot.where(),
-                    day - snapshot.first_day,
-                    places,
-                    bounds[part],
-                    bounds[part + 1],
-                    self.origin,
-                    self.plan.thresholds.together,
-                    self._state,
-                    self._source_from,
-                    self._source_to,
-                    want_first,
-                    self.first if want_first else self.last,
-                    room.swept,
-                    room.people,
-                )
-            )
+        def sweep(part: int, first: Narrow, last: Narrow) -> None:
+            def kernel(room: Room) -> int:
+                asked = (*snapshot.where(), day - snapshot.first_day, places, bounds[part], bounds[part + 1])
+                about = (self.origin, self.plan.thresholds.together, self._state)
+                when = (self._source_from, self._source_to)
+                if plain:
+                    space = (room.swept, room.people, room.kind[0])
+                    return reaching.sweep_first(
+                        *asked, *about, *when, self._infectious, parts > 0, first, *space
+                    )
+                times = first if want_first else last
+                return reaching.sweep(*asked, *about, *when, want_first, times, room.swept, room.people)
 
-        list(_pool().map(sweep, range(len(bounds) - 1)))
+            snapshot.run_sweep(kernel)
+
+        self._share(sweep, range(len(bounds) - 1))
 
     # -- small words -----------------------------------------------------------------------------------
 
@@ -290,12 +310,23 @@ class Search:
         end = np.full(len(who), self.horizon, np.int64)
         if plan.duration is not None:
             end = np.minimum(last + plan.latency + plan.duration, self.horizon)
-        same = (self._source_from[who] == begin) & (self._source_to[who] == end)
-        self._source_from[who] = begin
-        self._source_to[who] = end
+        before, until = self._source_from[who].astype(np.int64), self._source_to[who].astype(np.int64)
+        earlier, later = begin < before, end > until
+        # A stay that was too short before reaches into what was infectious already by less than the threshold.
+        margin = plan.thresholds.together
+        new = before >= until
+        fresh_from = np.where(new | earlier, begin, until - margin)
+        fresh_to = np.where(new | later, end, before + margin)
+        self._source_from[who], self._source_to[who] = begin, end
+        both = (self._source_from.astype(np.uint64) << np.uint64(32)) | self._source_to.astype(np.uint32)
+        self._infectious = both
         self._changed = np.zeros(len(changed), np.bool_)
-        self._changed[who[~same & (begin < end)]] = True
-        return bool(self._changed.any())
+        grown = (new | earlier | later) & (begin < end)
+        self._changed[who[grown]] = True
+        self._fresh_from = np.full(len(changed), reaching.NOBODY, np.int32)
+        self._fresh_to = np.full(len(changed), reaching.NEVER_YET, np.int32)
+        self._fresh_from[who[grown]], self._fresh_to[who[grown]] = fresh_from[grown], fresh_to[grown]
+        return bool(grown.any())
 
     def _narrow(self, moments: Any) -> Any:
         """Seconds since the origin that fit an int32; what lies beyond is as good as never."""

@@ -178,7 +178,7 @@ class Snapshot:
         """What every kernel takes first: the table of segments, its days, the first day, what lasts long, and now."""
         return self._table, self._day_first, self.first_day, self._far, self.now
 
-    def run(self, kernel: Callable[[_Room], tuple[int, int, int]]) -> int:
+    def run(self, kernel: Callable[[Room], tuple[int, int, int]]) -> int:
         """Call a kernel that answers how many stays and how many people at once it needed room for, until it had it;
         returns the third thing that it says."""
         while True:
@@ -186,11 +186,11 @@ class Snapshot:
             if not _rooms.grow(stays=stays, beside=crowd):
                 return answer
 
-    def run_sweep(self, kernel: Callable[[_Room], int]) -> None:
+    def run_sweep(self, kernel: Callable[[Room], int]) -> None:
         """The same for a sweep, which answers how many rows one place had."""
         while True:
             rows = kernel(_rooms)
-            if not _rooms.grow(swept=rows, people=rows):
+            if not _rooms.grow(swept=rows, people=rows, kind=rows):
                 return
 
     @property
@@ -244,7 +244,7 @@ class Snapshot:
         return squares / rows if rows else 0.0
 
 
-class _Room(threading.local):
+class Room(threading.local):
     """What the kernels write into, a thread's own: fresh memory for every question would cost more than the answer."""
 
     def __init__(self) -> None:
@@ -253,6 +253,7 @@ class _Room(threading.local):
         self.out = np.empty((7, 1 << 17), np.int64)
         self.swept = np.empty((4, 1 << 12), np.uint64)
         self.people = np.empty((4, 1 << 12), np.uint32)
+        self.kind = np.empty((1, 1 << 12), np.uint8)
 
     def grow(self, **wanted: int) -> bool:
         """Make room for so many columns of each; False when there was room enough."""
@@ -263,7 +264,7 @@ class _Room(threading.local):
         return bool(small)
 
 
-_rooms = _Room()
+_rooms = Room()
 
 
 def _far(pieces: Sequence[Piece]) -> IntArray:

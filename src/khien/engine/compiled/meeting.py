@@ -57,7 +57,7 @@ def day_number(moment):
     return (moment + ZONE) // DAY
 
 
-@nb.njit(inline="always")
+@nb.njit(cache=True, nogil=True)
 def is_dead(segment, row):
     """Whether a later record has taken this one back."""
     if segment[DEAD_AT] == 0:
@@ -65,7 +65,7 @@ def is_dead(segment, row):
     return (u8_at(segment[DEAD_AT], segment[ROWS])[row >> 3] >> np.uint8(row & 7)) & np.uint8(1) != 0
 
 
-@nb.njit(inline="always")
+@nb.njit(cache=True, nogil=True)
 def leave_of(segment, row, packed, now):
     """When the stay ends; an open one at `now`, or as it begins if that is later."""
     enter = segment[DAY_START] + np.int64(packed >> np.uint64(START_SHIFT))

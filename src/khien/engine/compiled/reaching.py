@@ -13,9 +13,16 @@ import numba as nb
 import numpy as np
 
 from khien.engine.compiled.layout import (
+    BLOCK,
+    BLOCK_END_AT,
+    BLOCK_PLACE_AT,
+    BUCKET_FIRST_AT,
+    BUCKETS,
     DAY_START,
     DEAD_AT,
+    ENTRY_AT,
     LONGER,
+    LONGER_ROWS,
     NEVER,
     OVER,
     OVER_ENTER_AT,
@@ -30,19 +37,21 @@ from khien.engine.compiled.layout import (
     PLACES,
     ROWS,
     ROWS_AT,
+    SHIFT,
     START_SHIFT,
 )
 from khien.engine.compiled.meeting import (
     DAY,
     OPEN,
     ZONE,
+    entered,
     is_dead,
     leave_of,
     present,
     slot_of,
     stays_of,
 )
-from khien.engine.compiled.memory import i32_at, lower, raise_to, u32_at, u64_at
+from khien.engine.compiled.memory import i32_at, u32_at, u64_at
 
 NOBODY = np.int32(2**31 - 1)
 NEVER_YET = np.int32(-(2**31))
@@ -50,30 +59,29 @@ NEVER_YET = np.int32(-(2**31))
 SOURCE, PART, TARGET = np.uint8(1), np.uint8(2), np.uint8(4)
 
 _LOW = np.uint64(0xFFFFFFFF)
+_FAR_OFF = np.int64(2**40)
 
 
 @nb.njit(cache=True, nogil=True)
-def states(source_from, source_to, first, last, is_case, begin, longest, want_first, enough, state):
-    """What each person is on the day that starts at `begin`, whose stays all end by `longest`: a `SOURCE` (`PART` when
-    not all the time), a `TARGET` whose `first` (or `last`, below `enough`) may still change. Returns how many
-    there are of each."""
-    sources = targets = 0
+def states(
+    source_from, source_to, fresh_from, fresh_to, first, last, is_case, begin, longest, want_first, enough, state
+):
+    """What each person is on the day that starts at `begin`, whose stays all end by `longest`: a `SOURCE` when their
+    infectious time has become longer and this day lies in what was added (`PART` when they are not infectious all the
+    time), a `TARGET` whose `first` (or `last`, below `enough`) may still change. Returns how many there are of each."""
+    sources = parts = targets = 0
     for p in range(len(state)):
-        now = np.uint8(0)
-        if source_from[p] < source_to[p] and source_from[p] < longest and source_to[p] > begin:
-            now |= SOURCE
-            sources += 1
-            if source_from[p] > begin or source_to[p] < longest:
-                now |= PART
-        if is_case[p] == 0:
-            changes = first[p] > begin
-            if not want_first:
-                changes = first[p] != NOBODY and last[p] < longest and last[p] < enough
-            if changes:
-                now |= TARGET
-                targets += 1
-        state[p] = now
-    return sources, targets
+        source = (fresh_from[p] < longest) & (fresh_to[p] > begin)
+        part = source & ((source_from[p] > begin) | (source_to[p] < longest))
+        changes = first[p] > begin
+        if not want_first:
+            changes = (first[p] != NOBODY) & (last[p] < longest) & (last[p] < enough)
+        changes &= is_case[p] == 0
+        state[p] = np.uint8(source) | (np.uint8(part) << np.uint8(1)) | (np.uint8(changes) << np.uint8(2))
+        sources += source
+        parts += part
+        targets += changes
+    return sources, parts, targets
 
 
 @nb.njit(cache=True, nogil=True)
@@ -224,6 +232,270 @@ def sweep(
     return most
 
 
+def _make_becoming(with_care):
+    """One for days of plain rows, one that also asks whether a row is taken back or lasts for days."""
+
+    @nb.njit(cache=True, nogil=True)
+    def becoming(base, rows, a, b, shift, now, origin, together, state, infectious, late_stay, late_person, late):
+        """The sources of a place that become infectious during their stay: out of the order in which people came."""
+        for row in range(np.uint64(a), np.uint64(b)):
+            packed = rows[row]
+            person = packed & np.uint64(PERSON_MASK)
+            seen = state[person]
+            if seen & PART == 0:
+                continue
+            time = infectious[person]
+            since, until = np.int64(time >> np.uint64(32)), np.int64(time & _LOW)
+            enter = np.int64(packed >> np.uint64(START_SHIFT)) + shift
+            length = np.int64((packed >> np.uint64(PERSON_BITS)) & np.uint64(LONGER))
+            if with_care and length == LONGER:
+                length = leave_of(base, row, packed, now) - origin - enter
+            until = min(until, enter + length)
+            holds = np.int64(seen & SOURCE) & np.int64(since > enter) & np.int64(until - since >= together)
+            if with_care and is_dead(base, row):
+                holds = np.int64(0)
+            late_stay[late] = (np.uint64(since) << np.uint64(32)) | np.uint64(until)
+            late_person[late] = person
+            late += holds
+        return late
+
+    return becoming
+
+
+def _make_forward(partly, with_care):
+    """One for plain days, one where some are infectious part of the day, one that also asks as `_make_becoming` says:
+    each question costs as much as the walk."""
+
+    @nb.njit(cache=True, nogil=True)
+    def forward(base, rows, a, b, shift, now, origin, together, state, infectious, late_stay, late, kind):
+        """What each row of a place is (`kind`, 0 for nothing): 1, a target who met nobody on coming; 2, one who met
+        somebody; and 4, a source. Returns how many sources and targets there are. Sums instead of branches to guess."""
+        best = np.int64(-1)
+        at = 0
+        following = np.int64(late_stay[0] >> np.uint64(32)) if late else _FAR_OFF
+        sources = targets = np.int64(0)
+        for row in range(np.uint64(a), np.uint64(b)):
+            packed = rows[row]
+            person = packed & np.uint64(PERSON_MASK)
+            seen = np.int64(state[person])
+            enter = np.int64(packed >> np.uint64(START_SHIFT)) + shift
+            length = np.int64((packed >> np.uint64(PERSON_BITS)) & np.uint64(LONGER))
+            if with_care and length == LONGER:
+                length = leave_of(base, row, packed, now) - origin - enter
+            lasts = np.int64(length >= together)
+            if with_care and is_dead(base, row):
+                lasts = np.int64(0)
+            until = enter + length
+            source = seen & lasts
+            target = (seen >> 2) & lasts
+            if partly and seen & 2:
+                time = infectious[person]
+                until = min(until, np.int64(time & _LOW))
+                source &= np.int64(np.int64(time >> np.uint64(32)) <= enter) & np.int64(until - enter >= together)
+            while following <= enter:
+                best = max(best, np.int64(late_stay[at] & _LOW))
+                at += 1
+                following = np.int64(late_stay[at] >> np.uint64(32)) if at < late else _FAR_OFF
+            kind[row - np.uint64(a)] = target * (1 + np.int64(best >= enter + together)) + 4 * source
+            best = max(best, until * source)
+            sources += source
+            targets += target
+        return sources, targets
+
+    return forward
+
+
+_becoming, _becoming_with_care = _make_becoming(False), _make_becoming(True)
+_forward, _forward_partly = _make_forward(False, False), _make_forward(True, False)
+_forward_with_care = _make_forward(True, True)
+
+
+@nb.njit(cache=True, nogil=True)
+def _backward(base, rows, a, b, shift, now, origin, together, late_stay, late, kind, first):
+    following = np.int64(NOBODY)
+    at = late - 1
+    last_late = np.int64(late_stay[at] >> np.uint64(32)) if late else np.int64(-1)
+    row = np.uint64(b)
+    while row > np.uint64(a):
+        row -= np.uint64(1)
+        packed = rows[row]
+        person = packed & np.uint64(PERSON_MASK)
+        enter = np.int64(packed >> np.uint64(START_SHIFT)) + shift
+        length = np.int64((packed >> np.uint64(PERSON_BITS)) & np.uint64(LONGER))
+        if length == LONGER:
+            length = leave_of(base, row, packed, now) - origin - enter
+        while last_late > enter:
+            following = min(following, last_late)
+            at -= 1
+            last_late = np.int64(late_stay[at] >> np.uint64(32)) if at >= 0 else np.int64(-1)
+        told = np.int64(kind[row - np.uint64(a)])
+        on_coming = (told >> 1) & 1
+        later = (told & 1) & np.int64(following + together <= enter + length)
+        moment = NOBODY - on_coming * (NOBODY - enter) - later * (NOBODY - following)
+        first[person] = min(first[person], np.int32(moment))
+        following -= (told >> 2) * (following - enter)
+    return following
+
+
+@nb.njit(cache=True, nogil=True)
+def sweep_first(
+    table,
+    day_first,
+    first_day,
+    far,
+    now,
+    day,
+    places,
+    low,
+    high,
+    origin,
+    together,
+    state,
+    source_from,
+    source_to,
+    infectious,
+    partly,
+    first,
+    stays,
+    people,
+    kind,
+):
+    """As `sweep` for the earliest times, on a day of one segment: two walks along the rows of a place as they lie.
+
+    Forward, the latest end of a source so far says whether a target met one on coming; backward, the next coming of a
+    source says whether they met one later. Sources that become infectious during a stay (`partly`: there are any)
+    and those from the days before are put in order beside.
+    """
+    last_index = len(day_first) - 1
+    begin = day_first[min(day, last_index)]
+    before, before_end = day_first[min(max(day - 1, 0), last_index)], begin
+    base = table[begin]
+    ids = u32_at(base[PLACE_ID_AT], base[PLACES])
+    bounds = u32_at(base[PLACE_FIRST_AT], base[PLACES] + 1)
+    rows = u64_at(base[ROWS_AT], base[ROWS])
+    shift = base[DAY_START] - origin
+    has_dead = base[DEAD_AT] != 0
+    overs = np.empty(max(before_end - before, 1), np.int64)
+    most = 0
+    room = stays.shape[1]
+    late_stay, late_person = stays[2], people[2]
+    if low >= high:
+        return most
+    slot = slot_of(ids, np.int64(places[low]))
+    for k in range(before_end - before):
+        segment = table[before + k]
+        overs[k] = slot_of(u32_at(segment[OVER_PLACE_AT], segment[OVER]), np.int64(places[low]))
+    far_at = slot_of(far[0], np.int64(places[low])) if far.shape[1] else 0
+    midnight = (first_day + day) * DAY - ZONE
+    for i in range(low, high):
+        place = np.int64(places[i])
+        late = n_target = 0
+        for k in range(before_end - before):
+            segment = table[before + k]
+            over = segment[OVER]
+            over_ids = u32_at(segment[OVER_PLACE_AT], over)
+            at = overs[k]
+            while at < over and np.int64(over_ids[at]) < place:
+                at += 1
+            while at < over and np.int64(over_ids[at]) == place:
+                person = np.int64(u32_at(segment[OVER_PERSON_AT], over)[at])
+                seen = state[person]
+                if seen and not is_dead(segment, u32_at(segment[OVER_ROW_AT], over)[at]):
+                    enter = segment[DAY_START] + np.int64(i32_at(segment[OVER_ENTER_AT], over)[at])
+                    leave = np.int64(i32_at(segment[OVER_LEAVE_AT], over)[at])
+                    leave = max(enter, now) if leave == NEVER else segment[DAY_START] + leave
+                    if leave > midnight:
+                        late, n_target = _stayed(
+                            person, seen, enter - origin, leave - origin, together, source_from, source_to,
+                            stays, people, late, n_target,
+                        )  # fmt: skip
+                at += 1
+            overs[k] = at
+        while far_at < far.shape[1] and far[0, far_at] <= place:
+            person, enter, leave = far[1, far_at], far[2, far_at], far[3, far_at]
+            if leave == OPEN:
+                leave = max(enter, now)
+            if far[0, far_at] == place and enter < midnight - DAY and leave > midnight and state[person]:
+                late, n_target = _stayed(
+                    person, state[person], enter - origin, leave - origin, together, source_from, source_to,
+                    stays, people, late, n_target,
+                )  # fmt: skip
+            far_at += 1
+        a = b = np.int64(0)
+        if slot < base[PLACES] and np.int64(ids[slot]) == place:
+            a, b = np.int64(bounds[slot]), np.int64(bounds[slot + 1])
+            slot += 1
+        most = max(most, b - a + late + n_target + 1)
+        if b - a + late + n_target + 1 >= room:
+            continue
+        with_care = has_dead or base[LONGER_ROWS] > 0
+        if partly and with_care:
+            late = _becoming_with_care(
+                base, rows, a, b, shift, now, origin, together, state, infectious, late_stay, late_person, late
+            )
+        elif partly:
+            late = _becoming(
+                base, rows, a, b, shift, now, origin, together, state, infectious, late_stay, late_person, late
+            )
+        if late > 1:
+            _order(late_stay, late_person, late)
+        if with_care:
+            sources, targets = _forward_with_care(
+                base, rows, a, b, shift, now, origin, together, state, infectious, late_stay, late, kind
+            )
+        elif partly:
+            sources, targets = _forward_partly(
+                base, rows, a, b, shift, now, origin, together, state, infectious, late_stay, late, kind
+            )
+        else:
+            sources, targets = _forward(
+                base, rows, a, b, shift, now, origin, together, state, infectious, late_stay, late, kind
+            )
+        if sources + late == 0 or targets + n_target == 0:
+            continue
+        following = _backward(base, rows, a, b, shift, now, origin, together, late_stay, late, kind, first)
+        # Who stayed over and may be infected: all of the day's own sources come after them.
+        for k in range(n_target):
+            enter, leave = np.int64(stays[3, k] >> np.uint64(32)), np.int64(stays[3, k] & _LOW)
+            best, following_late = np.int64(-1), following
+            for at in range(late):
+                since = np.int64(late_stay[at] >> np.uint64(32))
+                if since <= enter:
+                    best = max(best, np.int64(late_stay[at] & _LOW))
+                else:
+                    following_late = min(following_late, since)
+                    break
+            told = np.int64(NOBODY)
+            if best >= enter + together:
+                told = enter
+            elif following_late + together <= leave:
+                told = following_late
+            person = np.int64(people[3, k])
+            first[person] = min(first[person], np.int32(told))
+    return most
+
+
+
+
+@nb.njit(inline="always")
+def _stayed(
+    person, seen, enter, leave, together, source_from, source_to, stays, people, late, n_target
+):
+    """Somebody who came on a day before: among the sources out of order, and the targets looked at by themselves."""
+    if leave - enter < together or late + 1 >= stays.shape[1] or n_target + 1 >= stays.shape[1]:
+        return late, n_target
+    if seen & SOURCE:
+        since = max(enter, np.int64(source_from[person]))
+        until = min(leave, np.int64(source_to[person]))
+        if until - since >= together:
+            stays[2, late], people[2, late] = (np.uint64(since) << np.uint64(32)) | np.uint64(until), person
+            late += 1
+    if seen & TARGET:
+        stays[3, n_target], people[3, n_target] = (np.uint64(enter) << np.uint64(32)) | np.uint64(leave), person
+        n_target += 1
+    return late, n_target
+
+
 @nb.njit(inline="always")
 def _take(person, seen, enter, leave, together, source_from, source_to, stays, people, count):
     """Put one stay among the sources and the targets, where it belongs: at the end, or with those out of order."""
@@ -251,14 +523,10 @@ def _put(stays, people, count, which, may_be_last, since, until, person):
 
 
 @nb.njit(cache=True, nogil=True)
-def _merge(stays, people, which, count):
-    """All of the sources (or targets) in order: those that came out of order are sorted, and put between."""
-    n, late = count[which], count[which + 2]
-    if late == 0:
-        return n
-    held, who = stays[which + 2], people[which + 2]
-    if late < 24:
-        for i in range(1, late):
+def _order(held, who, n):
+    """Stays ascending by when they begin, with whose they are."""
+    if n < 24:
+        for i in range(1, n):
             stay, person = held[i], who[i]
             k = i
             while k > 0 and held[k - 1] > stay:
@@ -266,9 +534,19 @@ def _merge(stays, people, which, count):
                 k -= 1
             held[k], who[k] = stay, person
     else:
-        order = np.argsort(held[:late])
-        held[:late] = held[:late][order]
-        who[:late] = who[:late][order]
+        order = np.argsort(held[:n])
+        held[:n] = held[:n][order]
+        who[:n] = who[:n][order]
+
+
+@nb.njit(cache=True, nogil=True)
+def _merge(stays, people, which, count):
+    """All of the sources (or targets) in order: those that came out of order are sorted, and put between."""
+    n, late = count[which], count[which + 2]
+    if late == 0:
+        return n
+    held, who = stays[which + 2], people[which + 2]
+    _order(held, who, late)
     to = n + late
     while late:
         to -= 1
@@ -297,7 +575,7 @@ def _earliest(stays, people, n_source, n_target, together, first):
         while following <= enter:
             best = max(best, np.int64(stays[0, passed] & _LOW))
             passed += 1
-            following = np.int64(stays[0, passed] >> np.uint64(32)) if passed < n_source else np.int64(2**40)
+            following = np.int64(stays[0, passed] >> np.uint64(32)) if passed < n_source else _FAR_OFF
         if best >= enter + together:
             moment = enter
         elif following + together <= leave:
@@ -306,7 +584,7 @@ def _earliest(stays, people, n_source, n_target, together, first):
             continue
         person = np.int64(people[1, k])
         if moment < first[person]:
-            lower(first, person, np.int32(moment))
+            first[person] = moment
 
 
 @nb.njit(cache=True, nogil=True)
@@ -339,7 +617,7 @@ def _latest(stays, people, n_source, n_target, together, last):
         if until >= enter + together:
             until = min(until, leave)
             if until > last[np.int64(person)]:
-                raise_to(last, np.int64(person), np.int32(until))
+                last[np.int64(person)] = until
 
 
 @nb.njit(cache=True, nogil=True)
@@ -349,54 +627,212 @@ def look_around(
     first_day,
     far,
     now,
+    day,
     origin,
     together,
     targets,
     low,
     high,
-    begin,
-    end,
+    state,
     source_from,
     source_to,
-    want_first,
-    times,
-    stays,
+    first,
     beside,
 ):
-    """The other way round, for the few `targets[low:high]` who are left: whom they were with on a day [begin, end).
-
-    Returns the stays of one person and the people beside one stay that there must be room for, and all stays.
-    """
-    most = crowd = looked = 0
-    one, since_day, until_day = np.empty(1, np.int64), np.empty(1, np.int64), np.empty(1, np.int64)
-    since_day[0], until_day[0] = begin, end
+    """The other way round, for the few `targets[low:high]` who are left: whom they met first in the stays that they
+    began on a day. Returns the people beside one stay that there must be room for, and how many stays there were."""
+    crowd = looked = 0
+    pieces = day_first[day + 1] - day_first[day]
     for i in range(low, high):
         person = targets[i]
-        one[0] = person
-        own = stays_of(table, now, one, since_day, until_day, stays)
-        most = max(most, own)
-        for k in range(min(own, stays.shape[1])):
-            enter, leave = stays[2, k], stays[3, k]
-            if leave - enter < together:
+        for s in range(day_first[day], day_first[day + 1]):
+            segment = table[s]
+            shift = segment[SHIFT]
+            bucket = person >> shift
+            if bucket >= segment[BUCKETS]:
                 continue
-            looked += 1
-            met = present(table, day_first, first_day, far, now, stays[1, k], enter, leave, beside)
+            firsts = u32_at(segment[BUCKET_FIRST_AT], segment[BUCKETS] + 1)
+            entries = u32_at(segment[ENTRY_AT], segment[ROWS])
+            low_bits = np.uint32(person & ((1 << shift) - 1))
+            mask = np.uint32((1 << (32 - shift)) - 1)
+            rows = u64_at(segment[ROWS_AT], segment[ROWS])
+            slots = u32_at(segment[BLOCK_PLACE_AT], (segment[ROWS] + BLOCK - 1) // BLOCK)
+            bounds = u32_at(segment[PLACE_FIRST_AT], segment[PLACES] + 1)
+            ends = i32_at(segment[BLOCK_END_AT], (segment[ROWS] + BLOCK - 1) // BLOCK)
+            for at in range(np.int64(firsts[bucket]), np.int64(firsts[bucket + 1])):
+                entry = entries[at]
+                if shift and entry >> np.uint32(32 - shift) != low_bits:
+                    continue
+                row = np.int64(entry & mask)
+                if is_dead(segment, row):
+                    continue
+                enter = segment[DAY_START] + np.int64(rows[row] >> np.uint64(START_SHIFT)) - origin
+                leave = leave_of(segment, row, rows[row], now) - origin
+                if leave - enter < together or enter >= first[person]:
+                    continue
+                looked += 1
+                slot = np.int64(slots[row // BLOCK])
+                while np.int64(bounds[slot + 1]) <= row:
+                    slot += 1
+                moment = np.int64(NOBODY)
+                if pieces == 1:
+                    moment = _met_in_rows(
+                        segment, rows, ends, np.int64(bounds[slot]), np.int64(bounds[slot + 1]), row, person, enter,
+                        leave, origin, now, together, state, source_from, source_to,
+                    )  # fmt: skip
+                if moment > enter:
+                    place = np.int64(u32_at(segment[PLACE_ID_AT], segment[PLACES])[slot])
+                    if pieces == 1:
+                        # Who came on the day has been seen: those who stayed over are left.
+                        until = (first_day + day) * DAY - ZONE
+                        met = present(table, day_first, first_day, far, now, place, until, until + 1, beside)
+                    else:
+                        met = present(
+                            table, day_first, first_day, far, now, place, enter + origin, leave + origin, beside
+                        )
+                    crowd = max(crowd, met)
+                    moment = min(
+                        moment,
+                        _met_beside(beside, met, person, enter, leave, origin, together, state, source_from, source_to),
+                    )
+                    if pieces == 1:
+                        # An encounter may begin after midnight with somebody who came then.
+                        following = (first_day + day + 1) * DAY - ZONE
+                        if leave + origin > following and moment + origin > following:
+                            met = entered(
+                                table, day_first, first_day, now, place, following, leave + origin, beside
+                            )
+                            crowd = max(crowd, met)
+                            moment = min(
+                                moment,
+                                _met_beside(
+                                    beside, met, person, enter, leave, origin, together, state, source_from, source_to
+                                ),
+                            )
+                if moment < first[person]:
+                    first[person] = moment
+    return crowd, looked
+
+
+@nb.njit(inline="always")
+def _met_in_rows(
+    segment, rows, ends, begin, end, row, person, enter, leave, origin, now, together, state, source_from, source_to
+):
+    """The earliest moment at which a stay met a source among the rows of its place on its day: those who were there
+    already first, the nearest before the others, and no further once nothing earlier can come."""
+    best = np.int64(NOBODY)
+    day_start = segment[DAY_START]
+    at = row
+    while at > begin:
+        at -= 1
+        # Blocks whose people had all left are stepped over.
+        if (at & (BLOCK - 1)) == BLOCK - 1:
+            while at - BLOCK >= begin and np.int64(ends[at // BLOCK]) + day_start - origin < enter + together:
+                at -= BLOCK
+        other = rows[at] & np.uint64(PERSON_MASK)
+        if state[other] & SOURCE:
+            moment = _met(
+                segment, rows, at, np.int64(other), person, enter, leave, origin, now, together, state, source_from,
+                source_to,
+            )  # fmt: skip
+            if moment == enter:
+                return moment
+            best = min(best, moment)
+    at = row + 1
+    while at < end:
+        since = day_start + np.int64(rows[at] >> np.uint64(START_SHIFT)) - origin
+        if since + together > leave or since >= best:
+            break
+        other = rows[at] & np.uint64(PERSON_MASK)
+        if state[other] & SOURCE:
+            best = min(
+                best,
+                _met(
+                    segment, rows, at, np.int64(other), person, enter, leave, origin, now, together, state, source_from,
+                    source_to,
+                ),
+            )  # fmt: skip
+        at += 1
+    return best
+
+
+@nb.njit(inline="always")
+def _met(
+    segment, rows, at, other, person, enter, leave, origin, now, together, state, source_from, source_to
+):
+    since = segment[DAY_START] + np.int64(rows[at] >> np.uint64(START_SHIFT)) - origin
+    until = leave_of(segment, at, rows[at], now) - origin
+    if state[other] & PART:
+        since = max(since, np.int64(source_from[other]))
+        until = min(until, np.int64(source_to[other]))
+    since = max(since, enter)
+    if min(until, leave) - since < together or other == person or is_dead(segment, at):
+        return np.int64(NOBODY)
+    return since
+
+
+@nb.njit(inline="always")
+def _met_beside(beside, met, person, enter, leave, origin, together, state, source_from, source_to):
+    best = np.int64(NOBODY)
+    for j in range(min(met, beside.shape[1])):
+        other = beside[0, j]
+        if other == person or state[other] & SOURCE == 0:
+            continue
+        since = max(enter, beside[1, j] - origin, np.int64(source_from[other]))
+        until = min(leave, beside[2, j] - origin, np.int64(source_to[other]))
+        if until - since >= together:
+            best = min(best, since)
+    return best
+
+
+@nb.njit(cache=True, nogil=True)
+def look_around_over(
+    table,
+    day_first,
+    first_day,
+    far,
+    now,
+    day,
+    origin,
+    together,
+    state,
+    source_from,
+    source_to,
+    first,
+    beside,
+):
+    """The same for those who stayed over from the days before: everybody in those lists who is a target."""
+    crowd = 0
+    last_index = len(day_first) - 1
+    midnight = (first_day + day) * DAY - ZONE
+    for s in range(day_first[min(max(day - 1, 0), last_index)], day_first[min(day, last_index)]):
+        segment = table[s]
+        over = segment[OVER]
+        people = u32_at(segment[OVER_PERSON_AT], over)
+        for at in range(over):
+            person = np.int64(people[at])
+            if state[person] & TARGET and not is_dead(segment, u32_at(segment[OVER_ROW_AT], over)[at]):
+                enter = segment[DAY_START] + np.int64(i32_at(segment[OVER_ENTER_AT], over)[at])
+                leave = np.int64(i32_at(segment[OVER_LEAVE_AT], over)[at])
+                leave = max(enter, now) if leave == NEVER else segment[DAY_START] + leave
+                place = np.int64(u32_at(segment[OVER_PLACE_AT], over)[at])
+                met = present(table, day_first, first_day, far, now, place, enter, max(leave, enter + 1), beside)
+                crowd = max(crowd, met)
+                moment = _met_beside(
+                    beside, met, person, enter - origin, leave - origin, origin, together, state, source_from, source_to
+                )
+                first[person] = min(first[person], np.int32(moment))
+    for at in range(far.shape[1]):
+        person = far[1, at]
+        if state[person] & TARGET and far[2, at] < midnight - DAY:
+            leave = max(far[2, at], now) if far[3, at] == OPEN else far[3, at]
+            met = present(table, day_first, first_day, far, now, far[0, at], far[2, at], max(leave, far[2, at] + 1), beside)
             crowd = max(crowd, met)
-            for j in range(min(met, beside.shape[1])):
-                other = beside[0, j]
-                if other == person or source_from[other] >= source_to[other]:
-                    continue
-                since = max(enter, beside[1, j], np.int64(source_from[other]) + origin)
-                until = min(leave, beside[2, j], np.int64(source_to[other]) + origin)
-                if until - since < together:
-                    continue
-                if want_first:
-                    times[person] = min(times[person], np.int32(since - origin))
-                    if since == enter:
-                        break
-                else:
-                    times[person] = max(times[person], np.int32(until - origin))
-    return most, crowd, looked
+            moment = _met_beside(
+                beside, met, person, far[2, at] - origin, leave - origin, origin, together, state, source_from, source_to
+            )
+            first[person] = min(first[person], np.int32(moment))
+    return crowd
 
 
 @nb.njit(cache=True, nogil=True)
@@ -409,6 +845,8 @@ def spread(
     origin,
     together,
     people,
+    begin,
+    end,
     source_from,
     source_to,
     is_case,
@@ -417,10 +855,10 @@ def spread(
     stays,
     beside,
 ):
-    """A hop from the few who may infect: everybody they were with."""
+    """A hop from the few who may infect, `people[begin:end]`: everybody they were with."""
     most = crowd = 0
     one, low, high = np.empty(1, np.int64), np.empty(1, np.int64), np.empty(1, np.int64)
-    for i in range(len(people)):
+    for i in range(begin, end):
         person = people[i]
         one[0] = person
         low[0], high[0] = np.int64(source_from[person]) + origin, np.int64(source_to[person]) + origin
