@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from khien.engine import OPEN, Presence, backward, encounters, forward, reach, shared_place_hours
-from khien.engine import reaching as reaching_module
+from khien.engine import OPEN, Presence, backward, encounters, forward, reach, reaching, shared_place_hours
 from khien.engine.live import Changes, Inconsistent, Live, Stays, days_of
+from khien.engine.reaching import Costs
 from khien.engine.scoring import others_present
 from khien.engine.segment import DAY_S, DaySegment, local_day
 from khien.engine.snapshot import Snapshot
@@ -109,6 +109,22 @@ def test_encounters_and_how_full_it_was(world: World, cases: set[int], window: A
 
 @quick
 @given(
+    worlds(), st.lists(st.tuples(st.integers(0, PEOPLE - 1), windows), min_size=64, max_size=70), thresholds
+)
+def test_many_cases_at_once(world: World, cases: Any, limits: Any) -> None:
+    """Many spells take another way: by place, and shared between threads."""
+    least, after = limits
+    asked = ([person for person, _window in cases], [window for _person, window in cases])
+    same(
+        *(
+            encounters(records, *asked, min_minutes=least, after_minutes=after)
+            for records in (world.presence, world.snapshot)
+        )
+    )
+
+
+@quick
+@given(
     worlds(),
     st.dictionaries(st.integers(0, PEOPLE - 1), windows, min_size=1, max_size=2),
     st.integers(1, 4),
@@ -136,20 +152,16 @@ def test_forward_hops(
 
 
 STRATEGIES = {
-    "one by one": {"_one_by_one_ns": lambda _self, _spans: 0.0},
-    "sweeping": {"_one_by_one_ns": lambda _self, _spans: 1e30, "_looks_ns": lambda _self, _targets: 1e30},
-    "looking around": {
-        "_one_by_one_ns": lambda _self, _spans: 1e30,
-        "_looks_ns": lambda _self, _targets: -1.0,
-    },
-    "as it thinks best": {},
+    "one by one": Costs(stay=0, stay_row=0),
+    "sweeping": Costs(stay=1e30, look=1e30),
+    "looking around": Costs(stay=1e30, look=0),
+    "as it thinks best": Costs(),
 }
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_reach_whatever_the_strategy(strategy: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, function in STRATEGIES[strategy].items():
-        monkeypatch.setattr(reaching_module.Search, name, function)
+    monkeypatch.setattr(reaching, "Costs", lambda: STRATEGIES[strategy])
 
     @quick
     @given(

@@ -8,30 +8,40 @@ met at the end.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from khien.engine.compiled import meeting, reaching
+from khien.engine.compiled import reaching
 from khien.engine.encounter import Spells, Window, spells_of
 from khien.engine.moments import Moment, seconds
 from khien.engine.presence import Presence
 from khien.engine.ranges import AnyArray, IntArray
 from khien.engine.search import Plan, forward
 from khien.engine.segment import DAY_S, ZONE_S, local_day
-from khien.engine.snapshot import Room, Snapshot
+from khien.engine.snapshot import Found, Snapshot, rooms
+from khien.engine.threads import THREADS, pool
 
 Narrow = npt.NDArray[np.int32]
 
-# About what it costs, in nanoseconds: to begin with a stay and to pass one row of its place; to look whether anybody
-# infectious was there; and to pass one row in a sweep, more where some are infectious only part of the day.
-_STAY_NS, _STAY_ROW_NS, _LOOK_NS, _ROW_NS, _PART_ROW_NS = 2000.0, 6.0, 200.0, 10.0, 25.0
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """About what it takes, in nanoseconds: by these a search chooses its way; they change no answer."""
+
+    stay: float = 500.0
+    """To look who was at a place during one stay,"""
+    stay_row: float = 1.2
+    """and for each row of the place."""
+    look: float = 200.0
+    """To look whether anybody infectious was there during one stay."""
+    row: float = 10.0
+    """To pass one row in a sweep of all places,"""
+    part_row: float = 25.0
+    """where many are infectious only part of the day."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,9 +86,7 @@ def reach(
     spells = spells_of(presence, cases, window)
     horizon = int(spells.end.max(initial=0)) if until is None else seconds(until)
     search = Search(presence, spells, plan, horizon)
-    for number in range(1, hops + 1):
-        if not search.hop(last_hop=number == hops):
-            break
+    search.run()
     person = np.flatnonzero(search.degree)
     earliest = search.first[person].astype(np.int64) + search.origin
     return _ordered(presence.person_ids[person], search.degree[person].astype(np.int64), earliest)
@@ -88,9 +96,12 @@ class Search:
     """A search hop by hop. `first` and `last` are each person's earliest and latest possible infection (seconds since
     `origin`, `reaching.NOBODY` where there is none), `degree` the hop in which they were reached (0: not)."""
 
-    def __init__(self, snapshot: Snapshot, spells: Spells, plan: Plan, horizon: int) -> None:
+    def __init__(
+        self, snapshot: Snapshot, spells: Spells, plan: Plan, horizon: int, *, costs: Costs | None = None
+    ) -> None:
         self.snapshot, self.plan = snapshot, plan
-        self.origin = snapshot.first_day * DAY_S - ZONE_S
+        self.costs = costs or Costs()
+        self.origin = snapshot.origin
         people = len(snapshot.person_ids)
         self.horizon = self._narrow(horizon)
         self.first = np.full(people, reaching.NOBODY, np.int32)
@@ -110,6 +121,12 @@ class Search:
         self._changed = np.zeros(people, np.bool_)
         self._looks = 1.0
         self._own: list[tuple[Narrow, Narrow]] = []
+
+    def run(self) -> None:
+        """All hops of the plan, or as many as lead anywhere."""
+        for number in range(1, self.plan.hops + 1):
+            if not self.hop(last_hop=number == self.plan.hops):
+                return
 
     def hop(self, *, last_hop: bool = False) -> bool:
         """Go one hop further; False when nobody new may be infectious afterwards. After the `last_hop`, which is spared
@@ -133,15 +150,14 @@ class Search:
         """The first hop: from the cases in their windows."""
         for part in _slices(len(spells.person), 4096):
             some = Spells(spells.person[part], spells.begin[part], spells.end[part])
-            found = self.snapshot.raw_meetings(some, self.plan.thresholds)
-            self._take(found)
+            self._take(self.snapshot.found(some, self.plan.thresholds))
 
-    def _take(self, found: IntArray) -> None:
-        target = found[meeting.TARGET]
+    def _take(self, found: Found) -> None:
+        target = found.target
         kept = self.is_case[target] == 0
         target = target[kept]
-        np.minimum.at(self.first, target, self._narrow(found[meeting.START][kept]))
-        np.maximum.at(self.last, target, self._narrow(found[meeting.END][kept]))
+        np.minimum.at(self.first, target, self._narrow(found.start[kept]))
+        np.maximum.at(self.last, target, self._narrow(found.end[kept]))
 
     def _from_people(self, *, last_hop: bool) -> None:
         thresholds = self.plan.thresholds
@@ -152,8 +168,8 @@ class Search:
             # What no sweep can tell: who came after somebody had left, and instants.
             for part in _slices(len(sources), 2048):
                 spells = Spells(sources[part], begin[part], end[part])
-                self._take(self.snapshot.raw_meetings(spells, thresholds))
-        elif self._one_by_one_ns(end - begin) < self._sweep_ns():
+                self._take(self.snapshot.found(spells, thresholds))
+        elif self._one_by_one_ns(end - begin) < self._sweep_ns(last_hop=last_hop):
             self._spread(sources)
         else:
             self._sweep(last_hop=last_hop)
@@ -163,17 +179,19 @@ class Search:
         snapshot = self.snapshot
         days = snapshot.last_day - snapshot.first_day + 1
         stays = len(snapshot) / max(len(self.first) * days * DAY_S, 1) * float(spans.sum())
-        return stays * (_STAY_NS + _STAY_ROW_NS * snapshot.rows_a_stay)
+        return stays * (self.costs.stay + self.costs.stay_row * snapshot.rows_a_stay)
 
     def _looks_ns(self, targets: int) -> float:
         """What it would take to look around for so many people on a day."""
-        return targets * self._looks * _LOOK_NS
+        return targets * self._looks * self.costs.look
 
-    def _sweep_ns(self) -> float:
-        days = self._days()
-        return _ROW_NS * sum(len(p.segment) for p in self.snapshot.pieces if p.segment.day in days)
+    def _sweep_ns(self, *, last_hop: bool) -> float:
+        days = self.days()
+        rows = sum(len(p.segment) for p in self.snapshot.pieces if p.segment.day in days)
+        return self.costs.row * rows * (1 if last_hop or self.plan.duration is None else 2)
 
-    def _days(self) -> range:
+    def days(self) -> range:
+        """The days on which the next hop may find somebody."""
         first = int(self._fresh_from[self._changed].min()) + self.origin
         last = int(self._fresh_to[self._changed].max()) - 1 + self.origin
         longest = max(self.snapshot.last_end_of(self.snapshot.last_day), self.snapshot.start_of_last_day)
@@ -182,25 +200,16 @@ class Search:
 
     def _spread(self, sources: IntArray) -> None:
         def spread(part: slice, first: Narrow, last: Narrow) -> None:
-            self.snapshot.run(
-                lambda room: reaching.spread(
-                    *self.snapshot.where(),
-                    self.origin,
-                    self.plan.thresholds.together,
-                    sources,
-                    part.start,
-                    part.stop,
-                    self._source_from,
-                    self._source_to,
-                    self.is_case,
-                    first,
-                    last,
-                    room.stays,
-                    room.beside,
-                )
-            )
+            asked = (*self.snapshot.where(), self.origin, self.plan.thresholds.together, sources)
+            times = (self._source_from, self._source_to, self.is_case, first, last)
+            with rooms.one() as room:
+                while True:
+                    space = (room.stays, room.hits, room.out)
+                    stays, rows, met = reaching.spread(*asked, part.start, part.stop, *times, *space)
+                    if not room.grow(stays=stays, hits=rows, out=met):
+                        return
 
-        self._share(spread, list(_slices(len(sources), max(64, -(-len(sources) // _THREADS)))))
+        self._share(spread, list(_slices(len(sources), max(64, -(-len(sources) // THREADS)))))
 
     def _share(self, work: Callable[[Any, Narrow, Narrow], Any], parts: Sequence[Any]) -> list[Any]:
         """Work on parts at the same time, each thread with times of its own, which are put together at the end."""
@@ -210,7 +219,7 @@ class Search:
             self._own.append((self.first.copy(), self.last.copy()))
         # What such a copy holds from before is true, only perhaps not the best that is known.
         own = [(self.first, self.last), *self._own[: len(parts) - 1]]
-        told = list(_pool().map(lambda one: work(one[0], *one[1]), zip(parts, own, strict=True)))
+        told = list(pool().map(lambda one: work(one[0], *one[1]), zip(parts, own, strict=True)))
         for first, last in own[1:]:
             np.minimum(self.first, first, out=self.first)
             np.maximum(self.last, last, out=self.last)
@@ -219,7 +228,7 @@ class Search:
     def _sweep(self, *, last_hop: bool) -> None:
         """First the earliest time of everybody, from the first day on; then, where it matters, the latest, from the
         last day back. Whoever has been found on the way is not looked at again."""
-        days = self._days()
+        days = self.days()
         for day in days:
             self._sweep_day(day, want_first=True)
         if self.plan.duration is not None and not last_hop:
@@ -248,7 +257,7 @@ class Search:
         if not sources or not targets:
             return
         rows = sum(len(piece.segment) for piece in snapshot.pieces_of(day))
-        a_row = _PART_ROW_NS if parts > 0.02 * len(self._state) else _ROW_NS
+        a_row = self.costs.part_row if parts > 0.02 * len(self._state) else self.costs.row
         if want_first and self._looks_ns(targets) < rows * a_row:
             self._look_around(day)
         else:
@@ -261,42 +270,50 @@ class Search:
 
         def look(part: slice, first: Narrow, _last: Narrow) -> int:
             asked = (*snapshot.where(), day - snapshot.first_day, self.origin, together)
-            return snapshot.run(
-                lambda room: (
-                    0,
-                    *reaching.look_around(*asked, people, part.start, part.stop, *who, first, room.beside),
-                )
-            )
+            with rooms.one() as room:
+                while True:
+                    crowd, looked = reaching.look_around(
+                        *asked, people, part.start, part.stop, *who, first, room.beside
+                    )
+                    if not room.grow(beside=crowd):
+                        return looked
 
         looked = 0
         if snapshot.pieces_of(day):
-            looked = sum(self._share(look, list(_slices(len(people), -(-len(people) // _THREADS)))))
+            looked = sum(self._share(look, list(_slices(len(people), -(-len(people) // THREADS)))))
         # Who is left at the end goes out less than most: the next day is judged by what this one took.
         self._looks = max(looked / max(len(people), 1), 0.05)
         asked = (*snapshot.where(), day - snapshot.first_day, self.origin, together)
-        snapshot.run(
-            lambda room: (0, reaching.look_around_over(*asked, *who, self.first, room.beside), 0)
-        )
+        with rooms.one() as room:
+            while room.grow(beside=reaching.look_around_over(*asked, *who, self.first, room.beside)):
+                pass
 
     def _sweep_places(self, day: int, *, want_first: bool, parts: int) -> None:
         snapshot = self.snapshot
-        places, bounds = snapshot.places_of(day, _THREADS)
+        places, bounds = snapshot.places_of(day, THREADS)
         plain = want_first and len(snapshot.pieces_of(day)) == 1
 
         def sweep(part: int, first: Narrow, last: Narrow) -> None:
-            def kernel(room: Room) -> int:
-                asked = (*snapshot.where(), day - snapshot.first_day, places, bounds[part], bounds[part + 1])
-                about = (self.origin, self.plan.thresholds.together, self._state)
-                when = (self._source_from, self._source_to)
-                if plain:
-                    space = (room.swept, room.people, room.kind[0])
-                    return reaching.sweep_first(
-                        *asked, *about, *when, self._infectious, parts > 0, first, *space
-                    )
-                times = first if want_first else last
-                return reaching.sweep(*asked, *about, *when, want_first, times, room.swept, room.people)
-
-            snapshot.run_sweep(kernel)
+            asked = (*snapshot.where(), day - snapshot.first_day, places, bounds[part], bounds[part + 1])
+            about = (
+                self.origin,
+                self.plan.thresholds.together,
+                self._state,
+                self._source_from,
+                self._source_to,
+            )
+            with rooms.one() as room:
+                while True:
+                    if plain:
+                        space = (room.swept, room.people, room.kind)
+                        rows = reaching.sweep_first(
+                            *asked, *about, self._infectious, parts > 0, first, *space
+                        )
+                    else:
+                        times = first if want_first else last
+                        rows = reaching.sweep(*asked, *about, want_first, times, room.swept, room.people)
+                    if not room.grow(swept=rows, people=rows, kind=rows):
+                        return
 
         self._share(sweep, range(len(bounds) - 1))
 
@@ -344,11 +361,3 @@ def _ordered(person: AnyArray, degree: IntArray, earliest: IntArray) -> Reached:
 def _slices(length: int, size: int) -> Iterator[slice]:
     for first in range(0, length, size):
         yield slice(first, min(first + size, length))
-
-
-_THREADS = len(os.sched_getaffinity(0))
-
-
-@cache
-def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(_THREADS, thread_name_prefix="khien-engine")

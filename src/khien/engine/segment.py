@@ -43,8 +43,8 @@ class DaySegment:
     """The stays that began on one day, sorted by (place, enter).
 
     `rows` packs enter, length and person of each stay (`compiled.layout`); `place_id` (ascending) with `place_first`
-    says where each place's rows begin; `block_end` and `block_place` hold for each 32 rows the latest end (seconds
-    since midnight) and the place of the first row; `bucket_first` and `entry` find a person's rows; `longer_*`
+    says where each place's rows begin; `block_end` holds for each 8 rows the latest end, `block_place` for each 32
+    the place of the first; `bucket_first` and `entry` find a person's rows; `longer_*`
     are stays of 36 hours or more and open ones; `over_*` those that outlast their day. About 13 octets a stay.
     """
 
@@ -54,7 +54,7 @@ class DaySegment:
     last_end: int
     """The latest end of any stay (epoch seconds; 2**62 when one is open)."""
     rows: npt.NDArray[np.uint64]
-    block_end: npt.NDArray[np.int32]
+    block_end: npt.NDArray[np.uint16]
     block_place: npt.NDArray[np.uint32]
     place_id: npt.NDArray[np.uint32]
     place_first: npt.NDArray[np.uint32]
@@ -256,7 +256,7 @@ class DaySegment:
 
 
 _DTYPES = (
-    *(np.uint64, np.int32, np.uint32, np.uint32, np.uint32, np.uint32, np.uint32, np.uint32, np.int64),
+    *(np.uint64, np.uint16, np.uint32, np.uint32, np.uint32, np.uint32, np.uint32, np.uint32, np.int64),
     *(np.uint32, np.uint32, np.int32, np.int32, np.uint32),
 )
 

@@ -6,10 +6,11 @@ A snapshot is immutable: it goes on answering as it did while a newer one takes 
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,9 @@ from khien.engine.encounter import Meeting, Spells, Thresholds
 from khien.engine.presence import OPEN, Presence, UnknownPerson, find_ids
 from khien.engine.ranges import AnyArray, IntArray
 from khien.engine.segment import DAY_S, ZONE_S, DaySegment, local_day
+from khien.engine.threads import THREADS, pool
+
+_MANY_SPELLS = 64
 
 Dead = npt.NDArray[np.uint8]
 
@@ -45,6 +49,70 @@ class Piece:
     dead: Dead | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class Found:
+    """Encounters as the kernel tells them, 12 octets each; the columns are int64 like everywhere else.
+
+    `told` (3, n): target, start, end in seconds since `origin`; `groups` (4, m): spell, place, 1 for *after*, and where
+    in `told` the group ends.
+    """
+
+    told: npt.NDArray[np.int32]
+    groups: IntArray
+    origin: int
+
+    @classmethod
+    def of(cls, parts: Sequence[tuple[npt.NDArray[np.int32], IntArray]], origin: int) -> Found:
+        """One copy of what several kernels have found."""
+        told = np.empty((3, sum(one.shape[1] for one, _groups in parts)), np.int32)
+        at = 0
+        for one, _groups in parts:
+            told[:, at : at + one.shape[1]] = one
+            at += one.shape[1]
+        groups = np.concatenate([groups for _one, groups in parts], axis=1)
+        if len(parts) > 1:
+            sizes = [groups.shape[1] for _one, groups in parts]
+            before = np.cumsum([0, *(one.shape[1] for one, _groups in parts)])[:-1]
+            groups[3] += np.repeat(before, sizes)
+        return cls(told, groups, origin)
+
+    def __len__(self) -> int:
+        return self.told.shape[1]
+
+    def _of_group(self, column: int) -> IntArray:
+        return np.repeat(self.groups[column], np.diff(self.groups[3], prepend=0))
+
+    @property
+    def spell(self) -> IntArray:
+        """Position of the spell."""
+        return self._of_group(0)
+
+    @property
+    def place(self) -> IntArray:
+        """The place's number."""
+        return self._of_group(1)
+
+    @property
+    def after(self) -> npt.NDArray[np.bool_]:
+        """Of the kind *after*."""
+        return self._of_group(2).astype(np.bool_)
+
+    @property
+    def target(self) -> IntArray:
+        """The other person's number."""
+        return self.told[meeting.TARGET].astype(np.int64)
+
+    @property
+    def start(self) -> IntArray:
+        """Epoch seconds."""
+        return self.told[meeting.START].astype(np.int64) + self.origin
+
+    @property
+    def end(self) -> IntArray:
+        """Epoch seconds."""
+        return self.told[meeting.END].astype(np.int64) + self.origin
+
+
 class Snapshot:
     """Presence of some days from segments. `now` (epoch seconds) closes what is still open.
 
@@ -67,6 +135,8 @@ class Snapshot:
         self.first_day = int(days[0]) if len(days) else 0
         """Days since 1970-01-01 of the first day that is held."""
         self.last_day = int(days[-1]) if len(days) else -1
+        self.origin = self.first_day * DAY_S - ZONE_S
+        """Midnight of the first day, epoch seconds."""
         self._day_first = np.searchsorted(days, np.arange(self.first_day, self.last_day + 2)).astype(np.int64)
         self._far = _far(self.pieces)
         self._places: dict[tuple[int, int], tuple[AnyArray, list[int]]] = {}
@@ -109,89 +179,89 @@ class Snapshot:
         self, spells: Spells, thresholds: Thresholds, *, backward: bool = False
     ) -> Iterator[Meeting]:
         """All encounters of the spells; see `khien.engine.encounter`."""
-        out = self.raw_meetings(spells, thresholds, backward=backward)
-        spell = out[meeting.SPELL]
+        found = self.found(spells, thresholds, backward=backward)
+        spell = found.spell
         yield Meeting(
             spell=spell,
             source=spells.person[spell],
-            target=out[meeting.TARGET],
-            place=out[meeting.PLACE],
-            start=out[meeting.START],
-            end=out[meeting.END],
-            overlap=out[meeting.OVERLAP],
-            after=out[meeting.AFTER].astype(np.bool_),
+            target=found.target,
+            place=found.place,
+            start=found.start,
+            end=found.end,
+            overlap=np.where(found.after, 0, found.end - found.start),
+            after=found.after,
         )
 
-    def raw_meetings(self, spells: Spells, thresholds: Thresholds, *, backward: bool = False) -> IntArray:
-        """As `meetings`, one array (7, n): spell, target, place, start, end, overlap, after."""
-        room = _rooms
-        while True:
-            number, own, crowd = meeting.encounters_of(
-                *self.where(),
-                spells.person,
-                spells.begin,
-                spells.end,
-                thresholds.together,
-                thresholds.after,
-                backward,
-                room.stays,
-                room.beside,
-                room.out,
-            )
-            if not room.grow(stays=own, beside=crowd, out=number):
-                return room.out[:, :number].copy()
+    def found(self, spells: Spells, thresholds: Thresholds, *, backward: bool = False) -> Found:
+        """As `meetings`, as compact as the kernel tells it.
+
+        The stays of many spells are looked at in the order of their places, whose rows are then at hand, and shared
+        between the processor's cores.
+        """
+        about = (spells.person, spells.begin, spells.end, thresholds.together, thresholds.after, backward)
+        if len(spells.person) < _MANY_SPELLS:
+            with rooms.one() as room:
+                while True:
+                    space = (room.stays, room.beside, room.hits, room.groups, room.out)
+                    number, own, crowd, rows, groups = meeting.encounters_of(
+                        *self.where(), self.origin, *about, *space
+                    )
+                    if not room.grow(stays=own, groups=2 * own, beside=crowd, hits=rows, out=number):
+                        return Found.of([(room.out[:, :number], room.groups[:, :groups])], self.origin)
+        stays = np.stack(self.stays_in(spells))
+        stays = np.ascontiguousarray(stays[:, np.lexsort((stays[2], stays[1]))])
+        cuts = np.linspace(0, stays.shape[1], THREADS + 1).astype(int).tolist()
+
+        def find(work: tuple[Room, tuple[int, int]]) -> tuple[npt.NDArray[np.int32], IntArray]:
+            room, (low, high) = work
+            room.grow(groups=2 * (high - low))
+            while True:
+                space = (room.beside, room.hits, room.groups, room.out)
+                number, crowd, rows, groups = meeting.encounters_at(
+                    *self.where(), self.origin, *about, stays, low, high, *space
+                )
+                if not room.grow(beside=crowd, hits=rows, out=number):
+                    return room.out[:, :number], room.groups[:, :groups]
+
+        with ExitStack() as stack:
+            own = [stack.enter_context(rooms.one()) for _ in range(THREADS)]
+            return Found.of(list(pool().map(find, zip(own, pairwise(cuts), strict=True))), self.origin)
 
     def stays_in(self, spells: Spells) -> tuple[IntArray, IntArray, IntArray, IntArray]:
         """The stays of the spells' people that touch them: (position of the spell, place, enter, leave)."""
-        room = _rooms
-        while True:
-            number = meeting.stays_of(
-                self._table, self.now, spells.person, spells.begin, spells.end, room.stays
-            )
-            if not room.grow(stays=number):
-                found = room.stays[:, :number].copy()
-                return found[0], found[1], found[2], found[3]
+        asked = (self._table, self.now, spells.person, spells.begin, spells.end)
+        with rooms.one() as room:
+            while True:
+                number = meeting.stays_of(*asked, room.stays)
+                if not room.grow(stays=number):
+                    found = room.stays[:, :number].copy()
+                    return found[0], found[1], found[2], found[3]
 
     def present_at(
         self, place: IntArray, begin: IntArray, end: IntArray
     ) -> tuple[IntArray, IntArray, IntArray, IntArray]:
         """Who shares a moment with each half-open [begin, end) at its place: (question, person, enter, leave)."""
-        room = _rooms
-        while True:
-            number, crowd = meeting.present_at(*self.where(), place, begin, end, room.beside, room.out[:4])
-            if not room.grow(beside=crowd, out=number):
-                found = room.out[:4, :number].copy()
-                return found[0], found[1], found[2], found[3]
+        with rooms.one() as room:
+            while True:
+                number, crowd = meeting.present_at(*self.where(), place, begin, end, room.beside, room.there)
+                if not room.grow(beside=crowd, there=number):
+                    found = room.there[:, :number].copy()
+                    return found[0], found[1], found[2], found[3]
 
     def average_present(self, place: IntArray, begin: IntArray, end: IntArray) -> npt.NDArray[np.float64]:
         """How many people were at each place over its [begin, end), on average."""
-        room = _rooms
         people = np.empty(len(place))
-        while True:
-            crowd = meeting.average_present(*self.where(), place, begin, end, room.beside, people)
-            if not room.grow(beside=crowd):
-                return people
+        with rooms.one() as room:
+            while True:
+                crowd = meeting.average_present(*self.where(), place, begin, end, room.beside, people)
+                if not room.grow(beside=crowd):
+                    return people
 
     # -- for the kernels -------------------------------------------------------------------------------
 
     def where(self) -> tuple[IntArray, IntArray, int, IntArray, int]:
         """What every kernel takes first: the table of segments, its days, the first day, what lasts long, and now."""
         return self._table, self._day_first, self.first_day, self._far, self.now
-
-    def run(self, kernel: Callable[[Room], tuple[int, int, int]]) -> int:
-        """Call a kernel that answers how many stays and how many people at once it needed room for, until it had it;
-        returns the third thing that it says."""
-        while True:
-            stays, crowd, answer = kernel(_rooms)
-            if not _rooms.grow(stays=stays, beside=crowd):
-                return answer
-
-    def run_sweep(self, kernel: Callable[[Room], int]) -> None:
-        """The same for a sweep, which answers how many rows one place had."""
-        while True:
-            rows = kernel(_rooms)
-            if not _rooms.grow(swept=rows, people=rows, kind=rows):
-                return
 
     @property
     def start_of_last_day(self) -> int:
@@ -244,27 +314,49 @@ class Snapshot:
         return squares / rows if rows else 0.0
 
 
-class Room(threading.local):
-    """What the kernels write into, a thread's own: fresh memory for every question would cost more than the answer."""
+class Room:
+    """What the kernels write into: fresh memory for every question would cost more than the answer."""
 
     def __init__(self) -> None:
         self.stays = np.empty((4, 1 << 12), np.int64)
         self.beside = np.empty((3, 1 << 14), np.int64)
-        self.out = np.empty((7, 1 << 17), np.int64)
+        self.there = np.empty((4, 1 << 14), np.int64)
+        self.out = np.empty((3, 1 << 17), np.int32)
+        self.groups = np.empty((4, 1 << 13), np.int64)
+        self.hits = np.empty(1 << 14, np.uint64)
         self.swept = np.empty((4, 1 << 12), np.uint64)
         self.people = np.empty((4, 1 << 12), np.uint32)
-        self.kind = np.empty((1, 1 << 12), np.uint8)
+        self.kind = np.empty(1 << 12, np.uint8)
 
     def grow(self, **wanted: int) -> bool:
         """Make room for so many columns of each; False when there was room enough."""
-        small = {name: size for name, size in wanted.items() if size > getattr(self, name).shape[1]}
+        small = {name: size for name, size in wanted.items() if size > getattr(self, name).shape[-1]}
         for name, size in small.items():
             held = getattr(self, name)
-            setattr(self, name, np.empty((held.shape[0], size + (size >> 2)), held.dtype))
+            setattr(self, name, np.empty((*held.shape[:-1], size + (size >> 2)), held.dtype))
         return bool(small)
 
 
-_rooms = Room()
+class _Rooms:
+    """Rooms that nobody uses now; there come to be as many as are ever used at once."""
+
+    def __init__(self) -> None:
+        self._free: list[Room] = []
+
+    @contextmanager
+    def one(self) -> Iterator[Room]:
+        """A room for this caller alone."""
+        try:
+            room = self._free.pop()
+        except IndexError:
+            room = Room()
+        try:
+            yield room
+        finally:
+            self._free.append(room)
+
+
+rooms = _Rooms()
 
 
 def _far(pieces: Sequence[Piece]) -> IntArray:

@@ -26,6 +26,7 @@ from typing import Any
 
 from khien.engine.compiled import building
 from khien.engine.segment import FORMAT, Damaged, DaySegment
+from khien.engine.threads import pool
 
 MANIFEST = "manifest.json"
 _LOCK = "lock"
@@ -118,24 +119,27 @@ class Store:
         segments: dict[int, DaySegment] = {}
         damaged = set()
         gone = False
+        wanted = []
         for day, entry in manifest.days.items():
             if known is not None and day in known.segments and known.manifest.days.get(day) == entry:
                 segments[day] = known.segments[day]
-                continue
-            try:
-                segment = DaySegment.open(self.folder / entry.file)
-            except Damaged:
+            else:
+                wanted.append((day, entry))
+        for (day, entry), told in zip(
+            wanted, pool().map(self._open, (entry.file for _day, entry in wanted)), strict=True
+        ):
+            gone |= isinstance(told, FileNotFoundError)
+            if isinstance(told, DaySegment) and told.day == day and len(told) == entry.rows:
+                segments[day] = told
+            else:
                 damaged.add(day)
-                continue
-            except FileNotFoundError:
-                damaged.add(day)
-                gone = True
-                continue
-            if segment.day != day or len(segment) != entry.rows:
-                damaged.add(day)
-                continue
-            segments[day] = segment
         return State(manifest, segments, frozenset(damaged)), gone
+
+    def _open(self, file: str) -> DaySegment | Damaged | FileNotFoundError:
+        try:
+            return DaySegment.open(self.folder / file)
+        except (Damaged, FileNotFoundError) as fault:
+            return fault
 
     # -- writing ---------------------------------------------------------------------------------------
 

@@ -11,10 +11,13 @@ import numpy as np
 
 from khien.engine.compiled.layout import (
     BLOCK,
+    END_UNIT,
+    LAST_END_HELD,
     LONGER,
     NEVER,
     PERSON_BITS,
     PERSON_MASK,
+    PLACE_BLOCK,
     START_SHIFT,
 )
 
@@ -85,9 +88,8 @@ def directories(order, place, rows_in, enter, leave, day_start, open_stay):
     """Everything of a segment but the people's directory, from stays in their order."""
     n = len(order)
     rows = np.empty(n, np.uint64)
-    blocks = (n + BLOCK - 1) // BLOCK
-    block_end = np.zeros(blocks, np.int32)
-    block_place = np.zeros(blocks, np.uint32)
+    block_end = np.zeros((n + BLOCK - 1) // BLOCK, np.uint16)
+    block_place = np.zeros((n + PLACE_BLOCK - 1) // PLACE_BLOCK, np.uint32)
     places = 0
     longer = 0
     over = 0
@@ -119,11 +121,13 @@ def directories(order, place, rows_in, enter, leave, day_start, open_stay):
             place_id[places] = place[i]
             place_first[places] = at
             places += 1
-        if at % BLOCK == 0:
-            block_place[at // BLOCK] = places - 1
+        if at % PLACE_BLOCK == 0:
+            block_place[at // PLACE_BLOCK] = places - 1
         is_open = leave[i] == open_stay
         end = np.int64(NEVER) if is_open else max(leave[i], enter[i] + 1) - day_start
-        block_end[at // BLOCK] = max(block_end[at // BLOCK], np.int32(min(end, NEVER)))
+        block_end[at // BLOCK] = max(
+            block_end[at // BLOCK], np.uint16(min(-(-end // END_UNIT), LAST_END_HELD))
+        )
         last_end = np.int64(2**62) if is_open else max(last_end, end + day_start)
         if np.int64((row >> np.uint64(PERSON_BITS)) & np.uint64(LONGER)) == LONGER:
             longer_row[longer] = at
@@ -180,21 +184,33 @@ def people_directory(rows, shift):
 
 @nb.njit(cache=True, nogil=True)
 def checksum(octets):
-    """64 bits over some octets: any flipped bit, lost or exchanged word changes it. At the speed of memory."""
+    """64 bits over some octets: any flipped bit, lost or exchanged word changes it. About as fast as memory is read.
+
+    Eight lanes of (sum xor word) times an odd number: each step can be undone, so no single change is ever lost.
+    """
+    odd = np.uint64(0x9E3779B97F4A7C15)
     words = len(octets) // 8
-    a = np.uint64(0x9E3779B97F4A7C15)
-    b = np.uint64(0xC2B2AE3D27D4EB4F)
     view = octets[: words * 8].view(np.uint64)
-    sums = np.zeros(4, np.uint64)
-    weight = np.uint64(1)
-    for i in range(words):
-        weight += a
-        sums[i & 3] += (view[i] ^ (view[i] >> np.uint64(29))) * (weight | np.uint64(1))
-    total = np.uint64(len(octets)) * b
-    for k in range(4):
-        total = (total ^ sums[k]) * b
-        total ^= total >> np.uint64(31)
-    for i in range(words * 8, len(octets)):
-        total = (total ^ np.uint64(octets[i])) * a
-        total ^= total >> np.uint64(29)
-    return total
+    a, b, c, d = np.uint64(1), np.uint64(2), np.uint64(3), np.uint64(4)
+    e, f, g, h = np.uint64(5), np.uint64(6), np.uint64(7), np.uint64(8)
+    whole = np.uint64(words) & ~np.uint64(7)
+    i = np.uint64(0)
+    while i < whole:
+        a = (a ^ view[i]) * odd
+        b = (b ^ view[i + np.uint64(1)]) * odd
+        c = (c ^ view[i + np.uint64(2)]) * odd
+        d = (d ^ view[i + np.uint64(3)]) * odd
+        e = (e ^ view[i + np.uint64(4)]) * odd
+        f = (f ^ view[i + np.uint64(5)]) * odd
+        g = (g ^ view[i + np.uint64(6)]) * odd
+        h = (h ^ view[i + np.uint64(7)]) * odd
+        i += np.uint64(8)
+    total = np.uint64(len(octets))
+    for lane in (a, b, c, d, e, f, g, h):
+        total = (total ^ (lane ^ (lane >> np.uint64(32)))) * odd
+    for k in range(whole, words):
+        total = (total ^ view[k]) * odd
+        total ^= total >> np.uint64(32)
+    for k in range(words * 8, len(octets)):
+        total = (total ^ np.uint64(octets[k])) * odd
+    return total ^ (total >> np.uint64(32))

@@ -8,8 +8,19 @@ PERSON_MASK = (1 << PERSON_BITS) - 1
 LONGER = (1 << DURATION_BITS) - 1
 """The length of a stay that does not fit (36 hours or more, or open): its leave lies in a list of its own."""
 
-BLOCK = 32
+BLOCK = 8
 """Rows that share one latest end, so that a search may step over them."""
+
+END_UNIT = 4
+"""The latest end of a block is held in units of so many seconds since midnight, rounded up; what is greater than
+`LAST_END_HELD` is held as that."""
+
+LAST_END_HELD = 65_535
+SURELY = 200_000
+"""Seconds since midnight that are held without being cut: no search asks for more."""
+
+PLACE_BLOCK = 32
+"""Rows of which the first says its place."""
 
 NEVER = 2**31 - 1
 """As an end in seconds since midnight: the stay is open."""

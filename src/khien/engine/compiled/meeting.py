@@ -19,6 +19,7 @@ from khien.engine.compiled.layout import (
     BUCKETS,
     DAY_START,
     DEAD_AT,
+    END_UNIT,
     ENTRY_AT,
     LAST_END,
     LONGER,
@@ -34,6 +35,7 @@ from khien.engine.compiled.layout import (
     OVER_ROW_AT,
     PERSON_BITS,
     PERSON_MASK,
+    PLACE_BLOCK,
     PLACE_FIRST_AT,
     PLACE_ID_AT,
     PLACES,
@@ -41,15 +43,16 @@ from khien.engine.compiled.layout import (
     ROWS_AT,
     SHIFT,
     START_SHIFT,
+    SURELY,
 )
-from khien.engine.compiled.memory import i32_at, i64_at, u8_at, u32_at, u64_at
+from khien.engine.compiled.memory import i32_at, i64_at, u8_at, u16_at, u32_at, u64_at
 
 DAY = 86_400
 ZONE = 25_200
 OPEN = np.int64(-(2**63))
 
 # What one found encounter takes: see `encounters_of`.
-SPELL, TARGET, PLACE, START, END, OVERLAP, AFTER = range(7)
+TARGET, START, END = range(3)
 
 
 @nb.njit(inline="always")
@@ -146,7 +149,7 @@ def present(table, day_first, first_day, far, now, place, low, high, found):
                 continue
             first = u32_at(segment[PLACE_FIRST_AT], places + 1)
             rows = u64_at(segment[ROWS_AT], segment[ROWS])
-            ends = i32_at(segment[BLOCK_END_AT], (segment[ROWS] + BLOCK - 1) // BLOCK)
+            ends = u16_at(segment[BLOCK_END_AT], (segment[ROWS] + BLOCK - 1) // BLOCK)
             start = segment[DAY_START]
             # In the packed form: rows below `until` came before `high`.
             until = np.uint64(min(max(high - start, 0), DAY)) << np.uint64(START_SHIFT)
@@ -155,7 +158,7 @@ def present(table, day_first, first_day, far, now, place, low, high, found):
             stop = np.int64(first[slot + 1])
             while row < stop:
                 border = min((row | (BLOCK - 1)) + 1, stop)
-                if np.int64(ends[row >> 5]) <= floor:
+                if END_UNIT * np.int64(ends[row // BLOCK]) <= min(floor, SURELY):
                     row = border
                     continue
                 while row < border:
@@ -254,9 +257,9 @@ def stays_of(table, now, person, begin, end, found):
                 if enter >= high or max(leave, enter + 1) <= low or is_dead(segment, row):
                     continue
                 if number < room:
-                    slots = u32_at(segment[BLOCK_PLACE_AT], (segment[ROWS] + BLOCK - 1) // BLOCK)
+                    slots = u32_at(segment[BLOCK_PLACE_AT], (segment[ROWS] + PLACE_BLOCK - 1) // PLACE_BLOCK)
                     first = u32_at(segment[PLACE_FIRST_AT], segment[PLACES] + 1)
-                    slot = np.int64(slots[row // BLOCK])
+                    slot = np.int64(slots[row // PLACE_BLOCK])
                     while np.int64(first[slot + 1]) <= row:
                         slot += 1
                     found[0, number] = spell
@@ -300,50 +303,231 @@ def present_at(table, day_first, first_day, far, now, place, begin, end, beside,
 
 
 @nb.njit(inline="always")
-def _emit(out, number, spell, target, place, start, end, overlap, after):
+def _note(out, number, target, start, end):
+    """One encounter, if there is room: times in seconds since the origin."""
     if number < out.shape[1]:
-        out[SPELL, number] = spell
         out[TARGET, number] = target
-        out[PLACE, number] = place
         out[START, number] = start
         out[END, number] = end
-        out[OVERLAP, number] = overlap
-        out[AFTER, number] = after
+
+
+@nb.njit(cache=True, nogil=True)
+def encounters_together(
+    table, day_first, first_day, far, now, origin, who, place, start, stop, together, hits, out, number
+):
+    """Everybody with whom a stay [start, stop) at a place shares at least `together` > 0 seconds: noted in `out`.
+
+    Returns how many have been noted (or could not be, for want of room), and the most rows of one place and day that
+    may be hits at once: what `hits` must hold.
+    """
+    most = 0
+    last = len(day_first) - 2
+    begin = day_number(start) - first_day
+    if 0 <= begin - 1 <= last:
+        for s in range(day_first[begin - 1], day_first[begin]):
+            segment = table[s]
+            over = segment[OVER]
+            if over == 0:
+                continue
+            ids = u32_at(segment[OVER_PLACE_AT], over)
+            at = slot_of(ids, place)
+            while at < over and np.int64(ids[at]) == place:
+                person = np.int64(u32_at(segment[OVER_PERSON_AT], over)[at])
+                enter = segment[DAY_START] + np.int64(i32_at(segment[OVER_ENTER_AT], over)[at])
+                leave = np.int64(i32_at(segment[OVER_LEAVE_AT], over)[at])
+                leave = max(enter, now) if leave == NEVER else segment[DAY_START] + leave
+                since, until = max(start, enter), min(stop, leave)
+                if (
+                    until - since >= together
+                    and person != who
+                    and not is_dead(segment, u32_at(segment[OVER_ROW_AT], over)[at])
+                ):
+                    _note(out, number, person, since - origin, until - origin)
+                    number += 1
+                at += 1
+    if far.shape[1]:
+        midnight = (first_day + begin - 1) * DAY - ZONE
+        at = slot_of(far[0], place)
+        while at < far.shape[1] and far[0, at] == place:
+            enter, leave = far[2, at], far[3, at]
+            if leave == OPEN:
+                leave = max(enter, now)
+            since, until = max(start, enter), min(stop, leave)
+            if enter < midnight and until - since >= together and far[1, at] != who:
+                _note(out, number, far[1, at], since - origin, until - origin)
+                number += 1
+            at += 1
+    for day in range(max(begin, 0), min(day_number(stop - 1) - first_day, last) + 1):
+        for s in range(day_first[day], day_first[day + 1]):
+            segment = table[s]
+            places = segment[PLACES]
+            ids = u32_at(segment[PLACE_ID_AT], places)
+            slot = slot_of(ids, place)
+            if slot == places or np.int64(ids[slot]) != place:
+                continue
+            bounds = u32_at(segment[PLACE_FIRST_AT], places + 1)
+            rows = u64_at(segment[ROWS_AT], segment[ROWS])
+            row, end = np.uint64(bounds[slot]), np.uint64(bounds[slot + 1])
+            most = max(most, np.int64(end - row) + BLOCK)
+            if np.int64(end - row) + BLOCK > len(hits):
+                continue
+            has_dead = segment[DEAD_AT] != 0
+            day_start = segment[DAY_START]
+            low, high = start - day_start, stop - day_start
+            if high < together:
+                continue
+            # In the packed form: rows from `until` on came too late to share enough.
+            until_packed = np.uint64(min(high - together + 1, DAY)) << np.uint64(START_SHIFT)
+            needed = min(low + together, SURELY)
+            ends = u16_at(segment[BLOCK_END_AT], (segment[ROWS] + BLOCK - 1) // BLOCK)
+            found = np.uint64(0)
+            while row < end:
+                border = min((row | np.uint64(BLOCK - 1)) + np.uint64(1), end)
+                if END_UNIT * np.int64(ends[row >> np.uint64(3)]) < needed:
+                    row = border
+                    continue
+                if rows[row] >= until_packed:
+                    break
+                while row < border:
+                    packed = rows[row]
+                    enter = np.int64(packed >> np.uint64(START_SHIFT))
+                    length = np.int64((packed >> np.uint64(PERSON_BITS)) & np.uint64(LONGER))
+                    # A length that is held elsewhere is at least this, and looked up below.
+                    shared = min(enter + length, high) - max(enter, low)
+                    hits[found] = row
+                    found += np.uint64((shared >= together) | (length == LONGER))
+                    row += np.uint64(1)
+            if number + np.int64(found) > out.shape[1]:
+                number += np.int64(found)
+                continue
+            to = np.uint64(number)
+            first_moment, last_moment = start - origin, stop - origin
+            shift = day_start - origin
+            for k in range(found):
+                at = hits[k]
+                packed = rows[at]
+                person = packed & np.uint64(PERSON_MASK)
+                enter = shift + np.int64(packed >> np.uint64(START_SHIFT))
+                length = np.int64((packed >> np.uint64(PERSON_BITS)) & np.uint64(LONGER))
+                leave = enter + length
+                counts = np.int64(person) != who
+                if length == LONGER:
+                    leave = leave_of(segment, at, packed, now) - origin
+                    counts &= min(last_moment, leave) - max(first_moment, enter) >= together
+                if has_dead:
+                    counts &= not is_dead(segment, at)
+                out[TARGET, to] = person
+                out[START, to] = max(first_moment, enter)
+                out[END, to] = min(last_moment, leave)
+                to += np.uint64(counts)
+            number = np.int64(to)
+    return number, most
 
 
 @nb.njit(cache=True, nogil=True)
 def encounters_of(
-    table, day_first, first_day, far, now, person, begin, end, together, after, backward, stays, beside, out
+    table,
+    day_first,
+    first_day,
+    far,
+    now,
+    origin,
+    person,
+    begin,
+    end,
+    together,
+    after,
+    backward,
+    stays,
+    beside,
+    hits,
+    groups,
+    out,
 ):
     """Every encounter of some spells, in the order of the spells' stays and of who was there.
 
-    `out` (7, n) int64 takes spell, target, place, start, end, overlap, after. Returns how many encounters there are,
-    the stays of the spells, and the most people beside one stay: what `out`, `stays` (4, n) and `beside`
-    (3, n) must hold; what does not fit is lost, and the caller asks again with larger ones.
+    `out` (3, n) int32 takes target, start, end (seconds since the origin); `groups` (4, n) int64 says of which spell
+    and at which place they were, whether of the kind *after*, and where in `out` the group ends. Returns how many
+    encounters there are, the stays of the spells (there are at most twice as many groups), the most people beside one
+    stay, and the most rows to look at in one go: what `out`, `stays` (4, n), `beside` (3, n) and `hits` must hold;
+    what does not fit is lost, and the caller asks again with larger ones. And how many groups there are.
     """
     own = stays_of(table, now, person, begin, end, stays)
-    number = 0
-    crowd = 0
-    if own > stays.shape[1]:
-        return number, own, crowd
-    for i in range(own):
+    if own > stays.shape[1] or 2 * own > groups.shape[1]:
+        return 0, own, 0, 0, 0
+    number, crowd, most, group = encounters_at(
+        table, day_first, first_day, far, now, origin, person, begin, end, together, after, backward, stays, 0, own,
+        beside, hits, groups, out,
+    )  # fmt: skip
+    return number, own, crowd, most, group
+
+
+@nb.njit(cache=True, nogil=True)
+def encounters_at(
+    table,
+    day_first,
+    first_day,
+    far,
+    now,
+    origin,
+    person,
+    begin,
+    end,
+    together,
+    after,
+    backward,
+    stays,
+    low,
+    high,
+    beside,
+    hits,
+    groups,
+    out,
+):
+    """As `encounters_of`, of the stays `low` to `high` of those that are given; returns the same without the stays."""
+    number = group = 0
+    crowd = most = 0
+    for i in range(low, high):
         spell, place, enter, leave = stays[0, i], stays[1, i], stays[2, i], stays[3, i]
-        who, low, high = person[spell], begin[spell], end[spell]
-        start, stop = max(enter, low), min(leave, high)
-        met = present(table, day_first, first_day, far, now, place, start, max(stop, start + 1), beside)
-        crowd = max(crowd, met)
-        for k in range(min(met, beside.shape[1])):
-            if beside[0, k] == who:
-                continue
-            since = max(start, beside[1, k])
-            until = max(min(stop, beside[2, k]), since)
-            if until - since >= together:
-                _emit(out, number, spell, beside[0, k], place, since, until, until - since, 0)
-                number += 1
+        who, since_spell, until_spell = person[spell], begin[spell], end[spell]
+        start, stop = max(enter, since_spell), min(leave, until_spell)
+        before = number
+        if together > 0:
+            if stop - start >= together:
+                number, rows = encounters_together(
+                    table,
+                    day_first,
+                    first_day,
+                    far,
+                    now,
+                    origin,
+                    who,
+                    place,
+                    start,
+                    stop,
+                    together,
+                    hits,
+                    out,
+                    number,
+                )
+                most = max(most, rows)
+        else:
+            met = present(table, day_first, first_day, far, now, place, start, max(stop, start + 1), beside)
+            crowd = max(crowd, met)
+            for k in range(min(met, beside.shape[1])):
+                if beside[0, k] != who:
+                    since = max(start, beside[1, k])
+                    until = max(min(stop, beside[2, k]), since)
+                    _note(out, number, beside[0, k], since - origin, until - origin)
+                    number += 1
+        if number > before:
+            groups[0, group], groups[1, group], groups[2, group], groups[3, group] = spell, place, 0, number
+            group += 1
         if after <= 0:
             continue
+        before = number
         if backward:
-            if enter < low:
+            if enter < since_spell:
                 continue
             met = present(table, day_first, first_day, far, now, place, enter - after, enter + 1, beside)
             crowd = max(crowd, met)
@@ -354,13 +538,16 @@ def encounters_of(
                     and enter - after < left <= enter
                     and (together > 0 or beside[1, k] != enter)
                 ):
-                    _emit(out, number, spell, beside[0, k], place, enter, leave, 0, 1)
+                    _note(out, number, beside[0, k], enter - origin, leave - origin)
                     number += 1
-        elif leave <= high:
+        elif leave <= until_spell:
             met = entered(table, day_first, first_day, now, place, leave, leave + after, beside)
             crowd = max(crowd, met)
             for k in range(min(met, beside.shape[1])):
                 if beside[0, k] != who and (together > 0 or beside[1, k] != enter):
-                    _emit(out, number, spell, beside[0, k], place, beside[1, k], beside[2, k], 0, 1)
+                    _note(out, number, beside[0, k], beside[1, k] - origin, beside[2, k] - origin)
                     number += 1
-    return number, own, crowd
+        if number > before:
+            groups[0, group], groups[1, group], groups[2, group], groups[3, group] = spell, place, 1, number
+            group += 1
+    return number, crowd, most, group

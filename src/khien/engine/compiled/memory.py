@@ -39,6 +39,11 @@ def i64_at(address, size):
 
 
 @nb.njit(inline="always")
+def u16_at(address, size):
+    return nb.carray(_pointer(address), size, nb.uint16)
+
+
+@nb.njit(inline="always")
 def u8_at(address, size):
     return nb.carray(_pointer(address), size, nb.uint8)
 

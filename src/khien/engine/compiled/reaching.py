@@ -20,6 +20,7 @@ from khien.engine.compiled.layout import (
     BUCKETS,
     DAY_START,
     DEAD_AT,
+    END_UNIT,
     ENTRY_AT,
     LONGER,
     LONGER_ROWS,
@@ -32,6 +33,7 @@ from khien.engine.compiled.layout import (
     OVER_ROW_AT,
     PERSON_BITS,
     PERSON_MASK,
+    PLACE_BLOCK,
     PLACE_FIRST_AT,
     PLACE_ID_AT,
     PLACES,
@@ -39,11 +41,13 @@ from khien.engine.compiled.layout import (
     ROWS_AT,
     SHIFT,
     START_SHIFT,
+    SURELY,
 )
 from khien.engine.compiled.meeting import (
     DAY,
     OPEN,
     ZONE,
+    encounters_together,
     entered,
     is_dead,
     leave_of,
@@ -51,7 +55,7 @@ from khien.engine.compiled.meeting import (
     slot_of,
     stays_of,
 )
-from khien.engine.compiled.memory import i32_at, u32_at, u64_at
+from khien.engine.compiled.memory import i32_at, u16_at, u32_at, u64_at
 
 NOBODY = np.int32(2**31 - 1)
 NEVER_YET = np.int32(-(2**31))
@@ -64,7 +68,18 @@ _FAR_OFF = np.int64(2**40)
 
 @nb.njit(cache=True, nogil=True)
 def states(
-    source_from, source_to, fresh_from, fresh_to, first, last, is_case, begin, longest, want_first, enough, state
+    source_from,
+    source_to,
+    fresh_from,
+    fresh_to,
+    first,
+    last,
+    is_case,
+    begin,
+    longest,
+    want_first,
+    enough,
+    state,
 ):
     """What each person is on the day that starts at `begin`, whose stays all end by `longest`: a `SOURCE` when their
     infectious time has become longer and this day lies in what was added (`PART` when they are not infectious all the
@@ -236,7 +251,9 @@ def _make_becoming(with_care):
     """One for days of plain rows, one that also asks whether a row is taken back or lasts for days."""
 
     @nb.njit(cache=True, nogil=True)
-    def becoming(base, rows, a, b, shift, now, origin, together, state, infectious, late_stay, late_person, late):
+    def becoming(
+        base, rows, a, b, shift, now, origin, together, state, infectious, late_stay, late_person, late
+    ):
         """The sources of a place that become infectious during their stay: out of the order in which people came."""
         for row in range(np.uint64(a), np.uint64(b)):
             packed = rows[row]
@@ -291,7 +308,9 @@ def _make_forward(partly, with_care):
             if partly and seen & 2:
                 time = infectious[person]
                 until = min(until, np.int64(time & _LOW))
-                source &= np.int64(np.int64(time >> np.uint64(32)) <= enter) & np.int64(until - enter >= together)
+                source &= np.int64(np.int64(time >> np.uint64(32)) <= enter) & np.int64(
+                    until - enter >= together
+                )
             while following <= enter:
                 best = max(best, np.int64(late_stay[at] & _LOW))
                 at += 1
@@ -431,11 +450,35 @@ def sweep_first(
         with_care = has_dead or base[LONGER_ROWS] > 0
         if partly and with_care:
             late = _becoming_with_care(
-                base, rows, a, b, shift, now, origin, together, state, infectious, late_stay, late_person, late
+                base,
+                rows,
+                a,
+                b,
+                shift,
+                now,
+                origin,
+                together,
+                state,
+                infectious,
+                late_stay,
+                late_person,
+                late,
             )
         elif partly:
             late = _becoming(
-                base, rows, a, b, shift, now, origin, together, state, infectious, late_stay, late_person, late
+                base,
+                rows,
+                a,
+                b,
+                shift,
+                now,
+                origin,
+                together,
+                state,
+                infectious,
+                late_stay,
+                late_person,
+                late,
             )
         if late > 1:
             _order(late_stay, late_person, late)
@@ -475,12 +518,8 @@ def sweep_first(
     return most
 
 
-
-
 @nb.njit(inline="always")
-def _stayed(
-    person, seen, enter, leave, together, source_from, source_to, stays, people, late, n_target
-):
+def _stayed(person, seen, enter, leave, together, source_from, source_to, stays, people, late, n_target):
     """Somebody who came on a day before: among the sources out of order, and the targets looked at by themselves."""
     if leave - enter < together or late + 1 >= stays.shape[1] or n_target + 1 >= stays.shape[1]:
         return late, n_target
@@ -491,7 +530,10 @@ def _stayed(
             stays[2, late], people[2, late] = (np.uint64(since) << np.uint64(32)) | np.uint64(until), person
             late += 1
     if seen & TARGET:
-        stays[3, n_target], people[3, n_target] = (np.uint64(enter) << np.uint64(32)) | np.uint64(leave), person
+        stays[3, n_target], people[3, n_target] = (
+            (np.uint64(enter) << np.uint64(32)) | np.uint64(leave),
+            person,
+        )
         n_target += 1
     return late, n_target
 
@@ -656,9 +698,9 @@ def look_around(
             low_bits = np.uint32(person & ((1 << shift) - 1))
             mask = np.uint32((1 << (32 - shift)) - 1)
             rows = u64_at(segment[ROWS_AT], segment[ROWS])
-            slots = u32_at(segment[BLOCK_PLACE_AT], (segment[ROWS] + BLOCK - 1) // BLOCK)
+            slots = u32_at(segment[BLOCK_PLACE_AT], (segment[ROWS] + PLACE_BLOCK - 1) // PLACE_BLOCK)
             bounds = u32_at(segment[PLACE_FIRST_AT], segment[PLACES] + 1)
-            ends = i32_at(segment[BLOCK_END_AT], (segment[ROWS] + BLOCK - 1) // BLOCK)
+            ends = u16_at(segment[BLOCK_END_AT], (segment[ROWS] + BLOCK - 1) // BLOCK)
             for at in range(np.int64(firsts[bucket]), np.int64(firsts[bucket + 1])):
                 entry = entries[at]
                 if shift and entry >> np.uint32(32 - shift) != low_bits:
@@ -671,7 +713,7 @@ def look_around(
                 if leave - enter < together or enter >= first[person]:
                     continue
                 looked += 1
-                slot = np.int64(slots[row // BLOCK])
+                slot = np.int64(slots[row // PLACE_BLOCK])
                 while np.int64(bounds[slot + 1]) <= row:
                     slot += 1
                 moment = np.int64(NOBODY)
@@ -688,12 +730,22 @@ def look_around(
                         met = present(table, day_first, first_day, far, now, place, until, until + 1, beside)
                     else:
                         met = present(
-                            table, day_first, first_day, far, now, place, enter + origin, leave + origin, beside
+                            table,
+                            day_first,
+                            first_day,
+                            far,
+                            now,
+                            place,
+                            enter + origin,
+                            leave + origin,
+                            beside,
                         )
                     crowd = max(crowd, met)
                     moment = min(
                         moment,
-                        _met_beside(beside, met, person, enter, leave, origin, together, state, source_from, source_to),
+                        _met_beside(
+                            beside, met, person, enter, leave, origin, together, state, source_from, source_to
+                        ),
                     )
                     if pieces == 1:
                         # An encounter may begin after midnight with somebody who came then.
@@ -706,7 +758,16 @@ def look_around(
                             moment = min(
                                 moment,
                                 _met_beside(
-                                    beside, met, person, enter, leave, origin, together, state, source_from, source_to
+                                    beside,
+                                    met,
+                                    person,
+                                    enter,
+                                    leave,
+                                    origin,
+                                    together,
+                                    state,
+                                    source_from,
+                                    source_to,
                                 ),
                             )
                 if moment < first[person]:
@@ -716,7 +777,21 @@ def look_around(
 
 @nb.njit(inline="always")
 def _met_in_rows(
-    segment, rows, ends, begin, end, row, person, enter, leave, origin, now, together, state, source_from, source_to
+    segment,
+    rows,
+    ends,
+    begin,
+    end,
+    row,
+    person,
+    enter,
+    leave,
+    origin,
+    now,
+    together,
+    state,
+    source_from,
+    source_to,
 ):
     """The earliest moment at which a stay met a source among the rows of its place on its day: those who were there
     already first, the nearest before the others, and no further once nothing earlier can come."""
@@ -727,7 +802,8 @@ def _met_in_rows(
         at -= 1
         # Blocks whose people had all left are stepped over.
         if (at & (BLOCK - 1)) == BLOCK - 1:
-            while at - BLOCK >= begin and np.int64(ends[at // BLOCK]) + day_start - origin < enter + together:
+            needed = min(enter + together - day_start + origin, SURELY)
+            while at - BLOCK >= begin and END_UNIT * np.int64(ends[at // BLOCK]) < needed:
                 at -= BLOCK
         other = rows[at] & np.uint64(PERSON_MASK)
         if state[other] & SOURCE:
@@ -816,20 +892,50 @@ def look_around_over(
                 leave = np.int64(i32_at(segment[OVER_LEAVE_AT], over)[at])
                 leave = max(enter, now) if leave == NEVER else segment[DAY_START] + leave
                 place = np.int64(u32_at(segment[OVER_PLACE_AT], over)[at])
-                met = present(table, day_first, first_day, far, now, place, enter, max(leave, enter + 1), beside)
+                met = present(
+                    table, day_first, first_day, far, now, place, enter, max(leave, enter + 1), beside
+                )
                 crowd = max(crowd, met)
                 moment = _met_beside(
-                    beside, met, person, enter - origin, leave - origin, origin, together, state, source_from, source_to
+                    beside,
+                    met,
+                    person,
+                    enter - origin,
+                    leave - origin,
+                    origin,
+                    together,
+                    state,
+                    source_from,
+                    source_to,
                 )
                 first[person] = min(first[person], np.int32(moment))
     for at in range(far.shape[1]):
         person = far[1, at]
         if state[person] & TARGET and far[2, at] < midnight - DAY:
             leave = max(far[2, at], now) if far[3, at] == OPEN else far[3, at]
-            met = present(table, day_first, first_day, far, now, far[0, at], far[2, at], max(leave, far[2, at] + 1), beside)
+            met = present(
+                table,
+                day_first,
+                first_day,
+                far,
+                now,
+                far[0, at],
+                far[2, at],
+                max(leave, far[2, at] + 1),
+                beside,
+            )
             crowd = max(crowd, met)
             moment = _met_beside(
-                beside, met, person, far[2, at] - origin, leave - origin, origin, together, state, source_from, source_to
+                beside,
+                met,
+                person,
+                far[2, at] - origin,
+                leave - origin,
+                origin,
+                together,
+                state,
+                source_from,
+                source_to,
             )
             first[person] = min(first[person], np.int32(moment))
     return crowd
@@ -853,10 +959,12 @@ def spread(
     first,
     last,
     stays,
-    beside,
+    hits,
+    out,
 ):
-    """A hop from the few who may infect, `people[begin:end]`: everybody they were with."""
-    most = crowd = 0
+    """A hop from the few who may infect, `people[begin:end]`: everybody they were with. Returns the stays of one
+    person, the rows of one place and the encounters of one stay that there must be room for."""
+    most = rows = met = 0
     one, low, high = np.empty(1, np.int64), np.empty(1, np.int64), np.empty(1, np.int64)
     for i in range(begin, end):
         person = people[i]
@@ -868,14 +976,26 @@ def spread(
             start, stop = max(stays[2, k], low[0]), min(stays[3, k], high[0])
             if stop - start < together:
                 continue
-            met = present(table, day_first, first_day, far, now, stays[1, k], start, stop, beside)
-            crowd = max(crowd, met)
-            for j in range(min(met, beside.shape[1])):
-                other = beside[0, j]
-                if other == person or is_case[other]:
-                    continue
-                since, until = max(start, beside[1, j]), min(stop, beside[2, j])
-                if until - since >= together:
-                    first[other] = min(first[other], np.int32(since - origin))
-                    last[other] = max(last[other], np.int32(until - origin))
-    return most, crowd, len(people)
+            number, wanted = encounters_together(
+                table,
+                day_first,
+                first_day,
+                far,
+                now,
+                origin,
+                person,
+                stays[1, k],
+                start,
+                stop,
+                together,
+                hits,
+                out,
+                0,
+            )
+            rows, met = max(rows, wanted), max(met, number)
+            for j in range(np.uint64(min(number, out.shape[1]))):
+                other = np.uint64(out[0, j])
+                if is_case[other] == 0:
+                    first[other] = min(first[other], out[1, j])
+                    last[other] = max(last[other], out[2, j])
+    return most, rows, met
