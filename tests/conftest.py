@@ -9,6 +9,8 @@ from django.db import connection
 from django.utils import translation
 from pytest_django.plugin import blocking_manager_key
 
+from khien.kernel.presence import segments
+
 PARTITIONED = ("presence_record", "checkpoints_scan")
 SEEDED = ("khien.rooms.broadcasts.migrations.0002_templates", "khien.response.migrations.0001_messages")
 COMMITTING = {"transactional_db", "live_server"}
@@ -42,3 +44,11 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
             for name in SEEDED:
                 import_module(name).write(apps, None)
     return result
+
+
+@pytest.fixture(autouse=True)
+def no_segments_of_another_test() -> Iterator[None]:
+    """What a process knows of presence beyond the segments is rolled back with the test that wrote it."""
+    segments.reset()
+    yield
+    segments.reset()

@@ -53,6 +53,9 @@ def test_a_whole_installation_comes_back_in_a_fresh_cluster(folder, server):
         subprocess.run([sys.executable, "-m", "khien.site.cli", *restore], env=environment, check=True)
         before, after = dict(rows_by_table(first)), dict(rows_by_table(fresh.dsn()))
         assert before == after
+        lineage = "SELECT lineage FROM presence_ledger"
+        with psycopg.connect(first) as one, psycopg.connect(fresh.dsn()) as two:
+            assert one.execute(lineage).fetchone() != two.execute(lineage).fetchone(), "another history"
         assert len(after) > 30
         assert sum(after.values()) > 10_000
         # What came back is whole enough to go on with: nothing is left to migrate.

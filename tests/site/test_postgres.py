@@ -15,6 +15,7 @@ import pytest
 
 from khien.site import postgres
 from khien.site.postgres import PostgresError, Server, throwaway
+from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -163,10 +164,3 @@ def test_a_cluster_of_another_version_is_refused(server):
 def test_root_runs_it_as_somebody_else(server):
     server.start()
     assert psutil.Process(server.pid).uids().real != 0
-
-
-def wait_until(done, seconds: float = 20):
-    deadline = time.monotonic() + seconds
-    while not done():
-        assert time.monotonic() < deadline, "not in time"
-        time.sleep(0.02)

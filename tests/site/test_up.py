@@ -23,16 +23,9 @@ import pytest
 from khien.site import supervisor
 from khien.site.postgres import Server
 from khien.site.supervisor import AlreadyRunning, Part, Supervisor, claimed
+from tests.waiting import wait_until
 
 COMMAND = [sys.executable, "-m", "khien.site.cli"]
-
-
-def wait_until(done, seconds: float = 60.0, what: str = ""):
-    deadline = time.monotonic() + seconds
-    while not (answer := done()):
-        assert time.monotonic() < deadline, f"not in {seconds} s: {what}"
-        time.sleep(0.05)
-    return answer
 
 
 class Installation:
@@ -126,7 +119,8 @@ def test_everything_killed_comes_back_and_nothing_stays_behind(installation):
     with psycopg.connect(installation.server.dsn(), autocommit=True) as connection:
         connection.execute("CREATE TABLE kept AS SELECT 41 AS n")
 
-    for text in ("khien.site.worker", "khien.site.ticker", "granian"):
+    wait_until(lambda: installation.part("khien.site.engine"), 120, what="the engine")
+    for text in ("khien.site.worker", "khien.site.ticker", "khien.site.engine", "granian"):
         victim = wait_until(lambda text=text: installation.part(text), what=text)
         victim.kill()
         wait_until(

@@ -40,7 +40,7 @@ class Stays:
     def __len__(self) -> int:
         return len(self.person)
 
-    def where(self, chosen: AnyArray) -> Stays:
+    def where(self, chosen: AnyArray | slice) -> Stays:
         """Only some of them."""
         return Stays(self.person[chosen], self.place[chosen], self.enter[chosen], self.leave[chosen])
 

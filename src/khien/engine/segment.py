@@ -72,6 +72,12 @@ class DaySegment:
         return len(self.rows)
 
     @property
+    def rows_by_place(self) -> IntArray:
+        """How many rows each place of `place_id` has."""
+        first = self.place_first.astype(np.int64)
+        return first[1:] - first[:-1]
+
+    @property
     def start(self) -> int:
         """The day's midnight, epoch seconds."""
         return self.day * DAY_S - ZONE_S
@@ -128,7 +134,7 @@ class DaySegment:
         length = (self.rows >> np.uint64(layout.PERSON_BITS)).astype(np.int64) & layout.LONGER
         leave = enter + length
         leave[self.longer_row] = self.longer_leave
-        place = np.repeat(self.place_id.astype(np.int64), np.diff(self.place_first.astype(np.int64)))
+        place = np.repeat(self.place_id.astype(np.int64), self.rows_by_place)
         return person, place, enter, leave
 
     @cached_property
@@ -213,7 +219,7 @@ class DaySegment:
             file.write(head[:-8] + struct.pack("<Q", check) + directory)
             for (begin, _size, _check), array in zip(parts, arrays, strict=True):
                 file.write(bytes(begin - file.tell()))
-                file.write(memoryview(np.ascontiguousarray(array)).cast("B") if len(array) else b"")
+                file.write(np.ascontiguousarray(array).view(np.uint8).data if len(array) else b"")
             file.write(bytes(at - file.tell()))
             file.flush()
             os.fsync(file.fileno())

@@ -154,7 +154,7 @@ class Snapshot:
         pieces = []
         for one in np.unique(day):
             chosen = np.flatnonzero(day == one)
-            columns = (presence.person, presence.place, presence.enter, presence.leave)
+            columns: list[AnyArray] = [presence.person, presence.place, presence.enter, presence.leave]
             pieces.append(Piece(DaySegment.build(int(one), *(column[chosen] for column in columns))))
         return cls(pieces, now=now, person_ids=presence.person_ids, place_ids=presence.place_ids)
 
@@ -297,7 +297,7 @@ class Snapshot:
             weight = np.ones(len(places))
             for p in pieces:
                 at = np.searchsorted(places, p.segment.place_id)
-                weight[at] += np.diff(p.segment.place_first.astype(np.int64))
+                weight[at] += p.segment.rows_by_place
             done = np.cumsum(weight)
             cuts = np.searchsorted(done, done[-1] / shares * np.arange(1, shares)) if len(done) else []
             self._places[key] = places, [0, *(int(cut) for cut in cuts), len(places)]
@@ -308,7 +308,7 @@ class Snapshot:
         """How many rows a place has on a day, as somebody meets it who stays there."""
         rows = squares = 0.0
         for piece in self.pieces:
-            size = np.diff(piece.segment.place_first.astype(np.int64)).astype(float)
+            size = piece.segment.rows_by_place.astype(float)
             rows += size.sum()
             squares += (size * size).sum()
         return squares / rows if rows else 0.0

@@ -70,3 +70,16 @@ def _existing(folder: Path) -> Path:
     while not folder.exists():
         folder = folder.parent
     return folder
+
+
+def warm_soon(after_s: float = 5.0) -> None:
+    """Warm up in the background of this process, once it has had time to answer its first questions."""
+    import threading
+
+    timer = threading.Timer(after_s, warm)
+    timer.daemon = True
+    timer.start()
+
+
+if __name__ == "__main__":
+    warm()

@@ -123,6 +123,7 @@ def read_backup(dsn: str, file: Path, *, replace: bool = False) -> int:
               f"--dbname={dsn}", dump.name)  # fmt: skip
         _put_keys(keys)
         with psycopg.connect(dsn) as connection:
+            _another_history(connection)
             return _tables(connection)
 
 
@@ -134,6 +135,13 @@ def _tables(connection: psycopg.Connection[tuple[object, ...]]) -> int:
 def _empty(connection: psycopg.Connection[tuple[object, ...]]) -> None:
     """Drop all that the schema `public` holds, and make it anew."""
     connection.execute(sql.SQL("DROP SCHEMA public CASCADE; CREATE SCHEMA public"))
+
+
+def _another_history(connection: psycopg.Connection[tuple[object, ...]]) -> None:
+    """Copies of presence that were made before are not of what came back: whoever holds one begins anew."""
+    row = connection.execute("SELECT to_regclass('public.presence_ledger')").fetchone()
+    if row is not None and row[0] is not None:
+        connection.execute("UPDATE presence_ledger SET lineage = gen_random_uuid()")
 
 
 def _check_keys(keys: dict[str, bytes], replace: bool) -> None:

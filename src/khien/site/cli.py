@@ -17,7 +17,7 @@ import click
 
 # name: ("module:attribute", what it does)
 COMMANDS: dict[str, tuple[str, str]] = {
-    "up": ("khien.site.supervisor:up", "run an installation: database, web, worker, ticker"),
+    "up": ("khien.site.supervisor:up", "run an installation: database, web, worker, ticker, engine"),
     "demo": ("khien.site.supervisor:demo", "run the living demonstration of a province"),
     "doctor": ("khien.site.doctor:doctor", "name what is missing and how to get it"),
     "backup": ("khien.site.backup:backup", "write the database and the keys to one file"),
@@ -31,6 +31,8 @@ DATABASE_COMMANDS: dict[str, tuple[str, str]] = {
     "manage": ("khien.site.manage:manage", "Django's own commands"),
     "keys make": ("khien.site.key_commands:make", "make the keys that are missing"),
     "keys rotate": ("khien.site.key_commands:rotate", "make a new key and seal identity numbers anew"),
+    "engine status": ("khien.site.engine:status", "how far the engine's segments go"),
+    "engine rebuild": ("khien.site.engine:rebuild", "make the engine's segments anew from the database"),
     "audit verify": ("khien.kernel.audit.command:verify", "check the chain of the audit lines"),
     "import linelist": ("khien.rooms.tracing.command:import_linelist", "read a line list of cases"),
 }

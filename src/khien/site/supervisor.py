@@ -1,4 +1,4 @@
-"""`khien up`: one process tree of PostgreSQL, web server, worker and ticker, kept alive and ended together."""
+"""`khien up`: one process tree of PostgreSQL, web server, worker, ticker and engine, kept alive and ended together."""
 
 from __future__ import annotations
 
@@ -64,7 +64,10 @@ PARTS: dict[str, Callable[[], list[str]]] = {
     "web": web_command,
     "worker": lambda: [sys.executable, "-m", "khien.site.worker"],
     "ticker": lambda: [sys.executable, "-m", "khien.site.ticker"],
+    "engine": lambda: [sys.executable, "-m", "khien.site.engine"],
 }
+TRACING = {"web", "worker", "engine"}
+"""The parts that ask the engine, whose kernels must be compiled before."""
 
 
 @dataclass
@@ -284,6 +287,7 @@ def run_installation(
     data = environment.data_folder()
     # The children must find the same places, whoever they are.
     os.environ["KHIEN_DATA"] = str(data)
+    os.environ.setdefault("NUMBA_CACHE_DIR", str(data / "numba"))
     (data / "static").mkdir(parents=True, exist_ok=True)
     _check_settings()
     logging.basicConfig(
@@ -300,6 +304,8 @@ def run_installation(
         parts = [Part(name, PARTS[name]()) for name in PARTS if name in names]
         owns = server is not None and holds.enter_context(_claim_if_free("postgres", data / "run"))
         supervisor = Supervisor([*parts, *extra], server, owns, stop)
+        if TRACING & set(names):
+            holds.enter_context(_compiling())
         if server is not None:
             database.announce(server.start())
             verb = "adopted" if server.adopted else "started"
@@ -322,6 +328,20 @@ def run_installation(
         if "web" in names:
             supervisor.on_ready = lambda: click.echo(welcome() if welcome else f"Khiên: {_url()}")
         supervisor.run()
+
+
+@contextlib.contextmanager
+def _compiling() -> Iterator[None]:
+    """The engine's kernels are compiled beside everything else that a first start has to do (half a minute; where they
+    are compiled already, two seconds)."""
+    command = ["nice", "-n", "5", sys.executable, "-m", "khien.engine.warming"]
+    with subprocess.Popen(  # noqa: S603
+        command, start_new_session=True, preexec_fn=die_with_parent(signal.SIGKILL)
+    ) as child:
+        try:
+            yield
+        finally:
+            child.kill()
 
 
 def _up_to_date(server: Server) -> bool:

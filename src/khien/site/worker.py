@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 
+from khien.engine.warming import warm_soon
 from khien.site import environment, sweeper
 
 logger = logging.getLogger("khien.worker")
@@ -35,6 +36,7 @@ def main() -> None:
 
     django.setup()
     logging.getLogger("procrastinate").setLevel(logging.WARNING)
+    warm_soon(2.0)
     asyncio.run(work())
 
 

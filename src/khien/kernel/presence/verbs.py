@@ -11,6 +11,7 @@ import numpy as np
 from django.db import connection, transaction
 
 from khien.kernel import clock, partitions
+from khien.kernel.presence import segments
 from khien.kernel.presence.models import PresenceRecord
 from khien.kernel.presence.stays import OPEN, Int, Stays, array_text, local_days, to_day
 
@@ -80,6 +81,7 @@ def loading(days: Int, *, source: str) -> Iterator[Callable[[Stays], int]]:
     def load(stays: Stays) -> int:
         open_stay = stays.leave == OPEN
         leave = np.where(open_stay, np.datetime64("NaT"), stays.leave.astype("datetime64[us]"))
+        lock()
         copy(
             {
                 "day": local_days(stays.enter).astype("datetime64[D]"),
@@ -93,8 +95,10 @@ def loading(days: Int, *, source: str) -> Iterator[Callable[[Stays], int]]:
                 "source_key": np.array([key.encode() for key in stays.source_key], np.bytes_),
             }
         )
+        move_on()
         return len(stays)
 
+    lock()
     with partitions.filling(TABLE, map(to_day, np.unique(days).tolist())) as copy:
         yield load
 
@@ -130,6 +134,21 @@ def replace(stays: Stays, *, source: str, persons: Int, days: Int) -> int:
         return changed + cursor.rowcount
 
 
+def lock() -> None:
+    """Be the one who changes presence until the transaction ends: what is numbered now is seen in this order.
+
+    Statements on the table do it by themselves (a trigger); what goes around them must not forget it.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT FROM presence_ledger FOR UPDATE")
+
+
+def move_on() -> None:
+    """Say up to which number presence has been written."""
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE presence_ledger SET position = (SELECT last_value FROM presence_commit)")
+
+
 def ensure_days(days: Int) -> None:
     """Partitions for these days (numbers since 1970), as far as they are near today: old histories that are
     imported lie in the default partition."""
@@ -139,14 +158,26 @@ def ensure_days(days: Int) -> None:
         for day in (to_day(number) for number in days.tolist() if -25_000 < number < 60_000)
         if abs((day - today).days) <= _OWN_PARTITION_DAYS
     ]
-    partitions.ensure(TABLE, near)
+    with transaction.atomic():
+        lock()
+        partitions.ensure(TABLE, near)
 
 
 def prepare_days_ahead() -> int:
     """Partitions for yesterday to three days ahead (the ticker's task); returns how many were made."""
-    return partitions.ensure_ahead(TABLE, clock.today())
+    with transaction.atomic():
+        lock()
+        return partitions.ensure_ahead(TABLE, clock.today())
 
 
 def forget(before: date) -> int:
-    """Forget every stay that began before the Vietnamese day `before`; returns rows gone."""
-    return partitions.drop_before(TABLE, before)
+    """Forget every stay that began before the Vietnamese day `before`, wherever it is held; returns rows gone."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        lock()
+        gone = partitions.drop_before(TABLE, before)
+        cursor.execute("DELETE FROM presence_retraction WHERE day < %s", [before])
+        cursor.execute(
+            "UPDATE presence_ledger SET forgotten_before = greatest(forgotten_before, %s)", [before]
+        )
+        transaction.on_commit(segments.forget)
+        return gone
