@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from khien.engine.moments import Moment, seconds
-from khien.engine.ranges import AnyArray, IntArray, expand, portions
+from khien.engine.ranges import AnyArray, IntArray, expand
 
 if TYPE_CHECKING:
     from khien.engine.encounter import Spells
@@ -224,16 +224,6 @@ class Presence:
         """Who shares a moment with each half-open [begin, end) at its place: (question, person, enter, leave)."""
         query, row = self.rows_present(place, begin, end)
         return query, self.person[row].astype(np.int64), self.enter[row], self.leave[row]
-
-    def average_present(self, place: IntArray, begin: IntArray, end: IntArray) -> npt.NDArray[np.float64]:
-        """How many people were at each place over its [begin, end), on average."""
-        persons = np.zeros(len(place))
-        for part in portions(self.rows_at_most(place, end), _PORTION):
-            query, row = self.rows_present(place[part], begin[part], end[part])
-            first, last = begin[part][query], end[part][query]
-            shared = np.minimum(self._end[row], last) - np.maximum(self.enter[row], first)
-            persons[part] = np.bincount(query, weights=shared, minlength=len(place[part]))
-        return persons / (end - begin)
 
     def rows_at_most(self, place: IntArray, end: IntArray) -> IntArray:
         """How many rows `rows_present` may have to look at, for cutting a large question into portions."""

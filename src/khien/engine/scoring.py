@@ -13,7 +13,7 @@ Each exposure adds a hazard, the product of what separates the infected from the
 - *air*: 1 in a closed space, `open_air` outside.
 - *household*: people of one household share rooms and meals, not just walls.
 - *shedding*: by days since the case's onset, interpolated in `shedding`; `unknown_day` without an onset.
-- *susceptibility* by the contact's doses, *mask* when the contact was masked.
+- *susceptibility* by the contact's doses, *mask* when the contact, the case, or both were masked.
 
 Repeated exposures add up, hours weigh nearly in proportion while the risk is small and saturate when large.
 The score ranks; it is not a diagnosis, and people who meet a legal definition stay listed whatever it says.
@@ -37,12 +37,14 @@ import numpy.typing as npt
 
 from khien.engine.encounter import Encounters
 from khien.engine.presence import Presence
-from khien.engine.ranges import AnyArray
+from khien.engine.ranges import AnyArray, IntArray, merge_intervals
 
 if TYPE_CHECKING:
     from khien.engine.snapshot import Snapshot
 
 FloatArray = npt.NDArray[np.float64]
+
+_ASKED_AT_ONCE = 512
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,7 @@ class RiskParameters:
     unknown_day: float = 0.6
     doses: tuple[float, ...] = (1.0, 0.8, 0.6, 0.5)
     masked: float = 0.5
+    source_masked: float = 0.5
     after_minutes: float = 5.0
 
     def __post_init__(self) -> None:
@@ -102,7 +105,8 @@ class Exposures:
 
     `person` ids of the exposed, `seconds` together, `after` whether of the kind *after*, `area_m2` of the
     room, `present` other people there at the time, `closed` space, `household` whether of the case's
-    household, `days_since_onset` of the case (negative before), `doses` and `masked` (1, 0, NaN) of the exposed.
+    household, `days_since_onset` of the case (negative before), `doses` and `masked` (1, 0, NaN) of the exposed,
+    `source_masked` of the case.
     """
 
     person: AnyArray
@@ -115,6 +119,7 @@ class Exposures:
     days_since_onset: npt.ArrayLike = np.nan
     doses: npt.ArrayLike = np.nan
     masked: npt.ArrayLike = np.nan
+    source_masked: npt.ArrayLike = np.nan
 
     def column(self, name: str) -> FloatArray:
         """One property as float64, an entry for each exposure."""
@@ -153,7 +158,8 @@ def factors(exposures: Exposures, parameters: RiskParameters) -> dict[str, Float
         "household": np.where(column("household") > 0, parameters.household, 1.0),
         "shedding": np.where(np.isnan(day), parameters.unknown_day, shed),
         "susceptibility": np.array(parameters.doses)[dose],
-        "mask": np.where(np.nan_to_num(column("masked")) > 0, parameters.masked, 1.0),
+        "mask": np.where(np.nan_to_num(column("masked")) > 0, parameters.masked, 1.0)
+        * np.where(np.nan_to_num(column("source_masked")) > 0, parameters.source_masked, 1.0),
     }
 
 
@@ -177,10 +183,68 @@ def others_present(presence: Presence | Snapshot, encounters: Encounters) -> Flo
     Of an encounter of no length: at its start. Observed presence only: people who did not scan are not seen.
     """
     place = presence.numbers_of_places(encounters.place)
-    spell = np.stack((place, encounters.start, np.maximum(encounters.end, encounters.start + 1)))
-    spells, slot = np.unique(spell, axis=1, return_inverse=True)
-    place, start, end = spells
-    return np.maximum(presence.average_present(place, start, end) - 1, 0)[slot.reshape(-1)]
+    return np.maximum(crowd(presence, place, encounters.start, encounters.end) - 1, 0)
+
+
+def crowd(presence: Presence | Snapshot, place: IntArray, start: IntArray, end: IntArray) -> FloatArray:
+    """How many people were at each place (a number) over its [start, end), on average; of no length: at its start."""
+    end = np.maximum(end, start + 1)
+    order = np.lexsort((start, place))
+    since, until = start[order], end[order]
+    # What overlaps at one place is asked about together: a market's crowd is the same for all who were in it.
+    group, low, high = _together(place[order], since, until)
+    where = place[order][np.searchsorted(group, np.arange(len(low)))]
+    mean = np.empty(len(order))
+    for first in range(0, len(low), _ASKED_AT_ONCE):
+        part = slice(first, first + _ASKED_AT_ONCE)
+        rows = slice(*np.searchsorted(group, (first, first + _ASKED_AT_ONCE)).tolist())
+        question, _person, enter, leave = presence.present_at(where[part], low[part], high[part])
+        people = _People(question, enter, np.maximum(leave, enter + 1), low[part], high[part])
+        of = group[rows] - first
+        mean[rows] = (people.seconds_until(of, until[rows]) - people.seconds_until(of, since[rows])) / (
+            until[rows] - since[rows]
+        )
+    answer = np.empty(len(order))
+    answer[order] = mean
+    return answer
+
+
+def _together(place: IntArray, start: IntArray, end: IntArray) -> tuple[IntArray, IntArray, IntArray]:
+    """Stretches by place and start: the number of the larger stretch each is part of, and where each of those begins
+    and ends."""
+    _ids, number = np.unique(place, return_inverse=True)
+    owner, low, high = merge_intervals(number, start, end)
+    if not len(low):
+        return number, low, high
+    origin, span = low.min(), high.max() - low.min() + 1
+    group = np.searchsorted(owner * span + low - origin, number * span + start - origin, side="right") - 1
+    return group, low, high
+
+
+class _People:
+    """Who was there in each of some stretches, for asking how long they have been by a moment."""
+
+    def __init__(
+        self, group: IntArray, enter: IntArray, leave: IntArray, low: IntArray, high: IntArray
+    ) -> None:
+        self._low = low
+        self._span = int((high - low).max(initial=0)) + 1
+        self._came = self._sorted(group, np.maximum(enter, low[group]))
+        self._went = self._sorted(group, np.minimum(leave, high[group]))
+
+    def seconds_until(self, group: IntArray, moment: IntArray) -> IntArray:
+        """How many seconds all of a group have been there by a moment within the group's stretch."""
+        return self._since(self._came, group, moment) - self._since(self._went, group, moment)
+
+    def _sorted(self, group: IntArray, moment: IntArray) -> tuple[IntArray, IntArray]:
+        key = np.sort(group * self._span + moment - self._low[group])
+        return key, np.concatenate(([0], np.cumsum(key % self._span)))
+
+    def _since(self, sorted_: tuple[IntArray, IntArray], group: IntArray, moment: IntArray) -> IntArray:
+        key, total = sorted_
+        at = moment - self._low[group]
+        first, last = (np.searchsorted(key, group * self._span + n) for n in (0, at))
+        return (last - first) * at - (total[last] - total[first])
 
 
 def _frozen(value: Any) -> Any:

@@ -26,6 +26,8 @@ from khien.engine.threads import THREADS, pool
 _MANY_SPELLS = 64
 
 Dead = npt.NDArray[np.uint8]
+OwnStays = tuple[IntArray, IntArray, IntArray, IntArray]
+"""Columns of stays: position of the spell, place (its number), enter, leave."""
 
 
 class SameIds:
@@ -176,10 +178,10 @@ class Snapshot:
         return np.searchsorted(self.place_ids, places).astype(np.int64)
 
     def meetings(
-        self, spells: Spells, thresholds: Thresholds, *, backward: bool = False
+        self, spells: Spells, thresholds: Thresholds, *, backward: bool = False, stays: OwnStays | None = None
     ) -> Iterator[Meeting]:
         """All encounters of the spells; see `khien.engine.encounter`."""
-        found = self.found(spells, thresholds, backward=backward)
+        found = self.found(spells, thresholds, backward=backward, stays=stays)
         spell = found.spell
         yield Meeting(
             spell=spell,
@@ -192,14 +194,17 @@ class Snapshot:
             after=found.after,
         )
 
-    def found(self, spells: Spells, thresholds: Thresholds, *, backward: bool = False) -> Found:
-        """As `meetings`, as compact as the kernel tells it.
+    def found(
+        self, spells: Spells, thresholds: Thresholds, *, backward: bool = False, stays: OwnStays | None = None
+    ) -> Found:
+        """As `meetings`, as compact as the kernel tells it. With `stays` the spells' people were there instead of where
+        their records say.
 
         The stays of many spells are looked at in the order of their places, whose rows are then at hand, and shared
         between the processor's cores.
         """
         about = (spells.person, spells.begin, spells.end, thresholds.together, thresholds.after, backward)
-        if len(spells.person) < _MANY_SPELLS:
+        if stays is None and len(spells.person) < _MANY_SPELLS:
             with rooms.one() as room:
                 while True:
                     space = (room.stays, room.beside, room.hits, room.groups, room.out)
@@ -208,9 +213,9 @@ class Snapshot:
                     )
                     if not room.grow(stays=own, groups=2 * own, beside=crowd, hits=rows, out=number):
                         return Found.of([(room.out[:, :number], room.groups[:, :groups])], self.origin)
-        stays = np.stack(self.stays_in(spells))
-        stays = np.ascontiguousarray(stays[:, np.lexsort((stays[2], stays[1]))])
-        cuts = np.linspace(0, stays.shape[1], THREADS + 1).astype(int).tolist()
+        own = np.stack(self.stays_in(spells) if stays is None else stays)
+        own = np.ascontiguousarray(own[:, np.lexsort((own[2], own[1]))])
+        cuts = np.linspace(0, own.shape[1], THREADS + 1).astype(int).tolist()
 
         def find(work: tuple[Room, tuple[int, int]]) -> tuple[npt.NDArray[np.int32], IntArray]:
             room, (low, high) = work
@@ -218,16 +223,16 @@ class Snapshot:
             while True:
                 space = (room.beside, room.hits, room.groups, room.out)
                 number, crowd, rows, groups = meeting.encounters_at(
-                    *self.where(), self.origin, *about, stays, low, high, *space
+                    *self.where(), self.origin, *about, own, low, high, *space
                 )
                 if not room.grow(beside=crowd, hits=rows, out=number):
                     return room.out[:, :number], room.groups[:, :groups]
 
         with ExitStack() as stack:
-            own = [stack.enter_context(rooms.one()) for _ in range(THREADS)]
-            return Found.of(list(pool().map(find, zip(own, pairwise(cuts), strict=True))), self.origin)
+            mine = [stack.enter_context(rooms.one()) for _ in range(THREADS)]
+            return Found.of(list(pool().map(find, zip(mine, pairwise(cuts), strict=True))), self.origin)
 
-    def stays_in(self, spells: Spells) -> tuple[IntArray, IntArray, IntArray, IntArray]:
+    def stays_in(self, spells: Spells) -> OwnStays:
         """The stays of the spells' people that touch them: (position of the spell, place, enter, leave)."""
         asked = (self._table, self.now, spells.person, spells.begin, spells.end)
         with rooms.one() as room:
@@ -247,15 +252,6 @@ class Snapshot:
                 if not room.grow(beside=crowd, there=number):
                     found = room.there[:, :number].copy()
                     return found[0], found[1], found[2], found[3]
-
-    def average_present(self, place: IntArray, begin: IntArray, end: IntArray) -> npt.NDArray[np.float64]:
-        """How many people were at each place over its [begin, end), on average."""
-        people = np.empty(len(place))
-        with rooms.one() as room:
-            while True:
-                crowd = meeting.average_present(*self.where(), place, begin, end, room.beside, people)
-                if not room.grow(beside=crowd):
-                    return people
 
     # -- for the kernels -------------------------------------------------------------------------------
 

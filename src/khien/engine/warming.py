@@ -17,7 +17,7 @@ import numpy as np
 def warm() -> None:
     """Run every kernel once on a handful of stays."""
     have_a_cache()
-    from khien.engine.encounter import spells_of
+    from khien.engine.encounter import Thresholds, spells_of
     from khien.engine.live import Changes, Live, Stays, days_of
     from khien.engine.presence import OPEN
     from khien.engine.reaching import Costs, Search
@@ -49,8 +49,8 @@ def warm() -> None:
             after_minutes=30,
         )
     shared_place_hours(snapshot, [1, 2], window)
-    snapshot.average_present(np.ones(1, np.int64), np.array([midnight]), np.array([now]))
     spells = spells_of(snapshot, [1], window)
+    snapshot.found(spells, Thresholds.of_minutes(0, 0), stays=snapshot.stays_in(spells))
     for plan in (Plan.of(3, 0, 0.5, 15, 0), Plan.of(3, 0, None, 15, 0)):
         for costs in (Costs(stay=0, stay_row=0), Costs(stay=1e30, look=0), Costs(stay=1e30, look=1e30)):
             Search(snapshot, spells, plan, now, costs=costs).run()

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
+import numpy as np
 import pytest
 
 from khien.kernel import clock
 from khien.kernel.errors import Conflict, Invalid, NotFound
 from khien.kernel.events.models import Event
+from khien.kernel.presence import verbs as presence
+from khien.kernel.presence.models import PresenceRecord
+from khien.kernel.presence.pairs import FIRST_PAIR, PairContacts, store_pairs
 from khien.kernel.rules.models import Rule
 from khien.kernel.staff import Role
 from khien.rooms.tracing import verbs
@@ -309,3 +313,116 @@ def test_that_a_case_has_no_contacts_is_approved_too_and_the_clock_goes_on(scene
     assert Event.objects.get(name="contacts_approved").payload["contacts"] == []
     verbs.approve_contacts(SYSTEM, case_id=case.pk, contact_ids=[])
     assert Event.objects.filter(name="contacts_approved").count() == 1
+
+
+# Rooms, masks, pairs, and what is forgotten ----------------------------------------------------------
+
+
+def test_a_room_within_a_building_is_shared_with_whom_was_seen_at_the_gate(scene) -> None:
+    school = make_place(scene["unit"], "Trường", "school", area_m2=150)
+    room, other = (
+        make_place(scene["unit"], name, "class", area_m2=50, parent=school) for name in ("Lớp 1", "Lớp 2")
+    )
+    beside, gate, apart = (make_person(name, scene["unit"]) for name in ("Cùng lớp", "Ở cổng", "Lớp khác"))
+    stay(scene["case"], room, at(8, 7), 60)
+    stay(beside, room, at(8, 7), 60)
+    stay(gate, school, at(8, 7), 60)
+    stay(apart, other, at(8, 7), 60)
+    found = listed(positive(scene))
+    assert set(found) == {"Cùng lớp", "Ở cổng"}
+    assert found["Cùng lớp"].exposures.get().place == room
+    assert found["Ở cổng"].exposures.get().place == school
+    assert found["Cùng lớp"].score > found["Ở cổng"].score
+
+
+def test_minutes_in_a_room_are_not_counted_again_at_the_gate(scene) -> None:
+    school = make_place(scene["unit"], "Trường", "school", area_m2=2500)
+    room = make_place(scene["unit"], "Lớp 1", "class", area_m2=50, parent=school)
+    beside = make_person("Cùng lớp", scene["unit"])
+    for person in (scene["case"], beside):
+        stay(person, school, at(8, 7), 120)
+        stay(person, room, at(8, 7, 30), 60)
+    contact = listed(positive(scene))["Cùng lớp"]
+    # The hour in the room counts by law; the further hour in the building does not, and neither counts twice.
+    assert (contact.clause, contact.minutes) == ("b", 60)
+    assert contact.exposures.count() == 2
+
+
+@pytest.mark.parametrize(("masked", "clause"), [(None, ""), (True, ""), (False, "c")])
+def test_a_case_that_wore_no_mask_makes_f1_at_once(scene, masked, clause) -> None:
+    friend = make_person("Lê Văn Bạn", scene["unit"])
+    stay(friend, scene["cafe"], at(8, 9), 60)
+    case = positive(scene)
+    verbs.add_landmark(
+        SYSTEM, case_id=case.pk, place=scene["cafe"], start=at(8, 9, 55), end=at(8, 11), masked=masked
+    )
+    contact = listed(case)["Lê Văn Bạn"]
+    assert contact.clause == clause
+    assert contact.exposures.get().mask == {None: "", True: "masked", False: "unmasked"}[masked]
+
+
+def test_what_was_told_of_a_scanned_hour_is_one_meeting(scene) -> None:
+    friend = make_person("Lê Văn Bạn", scene["unit"])
+    stay(scene["case"], scene["cafe"], at(8, 9), 60)
+    stay(friend, scene["cafe"], at(8, 9), 180)
+    case = positive(scene)
+    verbs.add_landmark(SYSTEM, case_id=case.pk, place=scene["cafe"], start=at(8, 9, 30), end=at(8, 11))
+    contact = listed(case)["Lê Văn Bạn"]
+    assert (contact.encounters, contact.minutes) == (1, 120)
+
+
+def test_whom_an_earlier_case_named_is_found_as_its_contact_and_as_its_possible_source(scene) -> None:
+    """What one case says in the interview is known when the other falls ill."""
+    friend = make_person("Lê Văn Bạn", scene["unit"])
+    case = positive(scene)
+    verbs.add_hand_contact(
+        SYSTEM, case_id=case.pk, person=friend, kind="near", day=date(2022, 1, 8), minutes=30, masked=False
+    )
+    mine = listed(case)["Lê Văn Bạn"]
+    assert (mine.clause, mine.encounters, mine.exposures.get().kind) == ("c", 1, "hand")
+    later = open_case(friend, scene["unit"], result_id=2, onset_on=date(2022, 1, 10), resulted_at=at(10, 11))
+    verbs.list_contacts(SYSTEM, case_id=later.pk)
+    back = later.contacts.get()
+    assert back.person == scene["case"]
+    assert (back.exposures.get().kind, back.minutes) == ("pair", 30)
+
+
+def test_changing_what_was_said_changes_the_pair(scene) -> None:
+    friend = make_person("Lê Văn Bạn", scene["unit"])
+    case = positive(scene)
+    for minutes in (30, 45):
+        verbs.add_hand_contact(
+            SYSTEM, case_id=case.pk, person=friend, kind="near", day=date(2022, 1, 8), minutes=minutes
+        )
+    stays = PresenceRecord.objects.filter(person_id=friend.pk)
+    assert [(s.leave - s.enter).total_seconds() for s in stays] == [45 * 60]
+    assert stays.get().place_id >= FIRST_PAIR
+
+
+def test_a_pair_near_each_other_by_their_devices_is_found_once_however_often_it_is_told(scene) -> None:
+    friend = make_person("Lê Văn Bạn", scene["unit"])
+    begin = int(at(8, 9).timestamp()) * 1_000_000
+    told = PairContacts(
+        np.array([scene["case"].pk]),
+        np.array([friend.pk]),
+        np.array([begin]),
+        np.array([begin + 20 * 60_000_000]),
+        ["b1"],
+    )
+    assert [store_pairs(told, source="bluetooth") for _ in range(2)] == [1, 0]
+    contact = listed(positive(scene))["Lê Văn Bạn"]
+    assert (contact.clause, contact.encounters, contact.minutes) == ("b", 1, 20)
+    exposure = contact.exposures.get()
+    assert (exposure.kind, exposure.place) == ("pair", None)
+
+
+def test_a_list_over_days_already_forgotten_says_so(scene) -> None:
+    friend = make_person("Lê Văn Bạn", scene["unit"])
+    stay(scene["case"], scene["cafe"], at(7, 9), 60)
+    stay(friend, scene["cafe"], at(7, 9), 60)
+    case = positive(scene)
+    assert set(listed(case)) == {"Lê Văn Bạn"}
+    presence.forget(date(2022, 1, 8))
+    verbs.list_contacts(SYSTEM, case_id=case.pk)
+    assert case.contacts.get().state == "withdrawn"
+    assert case.lists.get(version=2).coverage["days_forgotten"] == 1

@@ -270,22 +270,6 @@ def stays_of(table, now, person, begin, end, found):
 
 
 @nb.njit(cache=True, nogil=True)
-def average_present(table, day_first, first_day, far, now, place, begin, end, beside, people):
-    """How many people are at each place over [begin, end) on average, into `people`; returns the most rows that one
-    question had: what `beside` must hold (it asks again with a larger one, else)."""
-    crowd = 0
-    for i in range(len(place)):
-        low, high = begin[i], end[i]
-        met = present(table, day_first, first_day, far, now, place[i], low, high, beside)
-        crowd = max(crowd, met)
-        total = 0
-        for k in range(min(met, beside.shape[1])):
-            total += min(max(beside[2, k], beside[1, k] + 1), high) - max(beside[1, k], low)
-        people[i] = total / (high - low)
-    return crowd
-
-
-@nb.njit(cache=True, nogil=True)
 def present_at(table, day_first, first_day, far, now, place, begin, end, beside, out):
     """Everybody present for each question: `out` (4, n) takes question, person, enter, leave. Returns how many there
     are, and the most of one question."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+from django.db import connection
 from django.db.models import Q, QuerySet
 from numpy.typing import NDArray
 
@@ -71,3 +72,23 @@ def stay_rules(place_ids: Iterable[int]) -> StayRules:
         np.array([row[2] for row in rows], np.bool_),
         np.array([row[3] or row[0] for row in rows], np.int64),
     )
+
+
+_INSIDE = """
+WITH RECURSIVE around (inner_id, outer_id) AS (
+    SELECT id, parent_id FROM places_place WHERE id = ANY(%(ids)s) AND parent_id IS NOT NULL
+    UNION SELECT a.inner_id, p.parent_id FROM around a JOIN places_place p ON p.id = a.outer_id
+        WHERE p.parent_id IS NOT NULL
+), within (inner_id, outer_id) AS (
+    SELECT id, parent_id FROM places_place WHERE parent_id = ANY(%(ids)s)
+    UNION SELECT p.id, w.outer_id FROM within w JOIN places_place p ON p.parent_id = w.inner_id
+)
+SELECT inner_id, outer_id FROM around UNION SELECT inner_id, outer_id FROM within
+"""
+
+
+def inside(place_ids: Iterable[int]) -> set[tuple[int, int]]:
+    """Which places lie within which, at any depth: (inner, outer) of everything around and within the given ones."""
+    with connection.cursor() as cursor:
+        cursor.execute(_INSIDE, {"ids": list(place_ids)})
+        return set(cursor.fetchall())

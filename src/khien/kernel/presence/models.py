@@ -20,6 +20,7 @@ class PresenceRecord(models.Model):
         SCAN = "scan", "quét mã"
         DECLARED = "declared", "khai báo"
         INTERVIEW = "interview", "phỏng vấn"
+        BLUETOOTH = "bluetooth", "thiết bị ở gần nhau"
         IMPORT = "import", "nhập từ tệp"
 
     pk = models.CompositePrimaryKey("day", "id")

@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 from django.db import connection
-from django.db.models import Q, QuerySet
+from django.db.models import Count, Q, QuerySet
 
 from khien.kernel.errors import NotFound
 from khien.kernel.people.models import Person
 from khien.kernel.places.models import Place
+from khien.kernel.presence import changes
 from khien.kernel.presence.models import PresenceRecord
 from khien.kernel.presence.stays import OPEN, Int, Stays
 from khien.kernel.staff import Actor, Role
@@ -172,6 +173,18 @@ def coverage(place_ids: Sequence[int], start: datetime, end: datetime) -> list[P
             [list(place_ids), start, end],
         )
         return [PlaceDay(*row) for row in cursor.fetchall()]
+
+
+def forgotten_before() -> date | None:
+    """The Vietnamese day before which presence has been forgotten; None when nothing was ever."""
+    return changes.ledger().forgotten_before
+
+
+def own_exits(person_id: int, start: datetime, end: datetime) -> tuple[int, int]:
+    """How many scanned stays of a person touch [start, end), and of how many the end is inferred. Counts only."""
+    found = _touching(start, end).filter(person_id=person_id, source=PresenceRecord.Source.SCAN)
+    told = found.aggregate(all=Count("id"), inferred=Count("id", filter=Q(exit_inferred=True)))
+    return told["all"], told["inferred"]
 
 
 def last_commit_order() -> int:

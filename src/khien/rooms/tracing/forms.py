@@ -69,6 +69,13 @@ class LandmarkForm(forms.Form):
     text = forms.CharField(label=_("Hoặc ghi nơi bằng lời"), required=False, max_length=200)
     start = MomentField(label=_("Đến lúc"))
     end = MomentField(label=_("Rời lúc"))
+    masked = forms.TypedChoiceField(
+        label=_("Ca bệnh đeo khẩu trang"),
+        required=False,
+        choices=[("", _("Không rõ")), ("yes", _("Có đeo")), ("no", _("Không đeo"))],
+        coerce=lambda value: value == "yes",
+        empty_value=None,
+    )
 
 
 class HandContactForm(forms.Form):

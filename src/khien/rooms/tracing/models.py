@@ -132,6 +132,7 @@ class Landmark(models.Model):
     text = models.CharField(max_length=200, blank=True)
     start = models.DateTimeField()
     end = models.DateTimeField()
+    masked = models.BooleanField(null=True, help_text="the case wore a mask there; null when not known")
 
     class Meta:
         constraints: ClassVar = [
@@ -187,7 +188,7 @@ class ContactList(models.Model):
         help_text="{key: {id, decision, summary, to_confirm}} in force on the case's day"
     )
     engine_version = models.CharField(max_length=40)
-    coverage = models.JSONField(help_text="places, places_with_scans, stays, exits_inferred")
+    coverage = models.JSONField(help_text="numbers by name, see `finding.coverage`")
     counts = models.JSONField(help_text="f1, f2, f2_found, other, other_found, sources")
     took_ms = models.PositiveIntegerField()
 
@@ -265,6 +266,7 @@ class Exposure(models.Model):
         PRESENCE = "presence", _("Lượt vào/ra")
         HAND = "hand", _("Phỏng vấn")
         HOUSEHOLD = "household", _("Cùng nhà")
+        PAIR = "pair", _("Ở gần nhau")
 
     contact = models.ForeignKey(TracedContact, models.CASCADE, related_name="exposures")
     kind = models.CharField(max_length=10, choices=Kind.choices)

@@ -203,6 +203,7 @@ def landmark(request: Request, case_id: int) -> HttpResponse:
             text=data["text"],
             start=data["start"],
             end=data["end"],
+            masked=data["masked"],
         )
 
     form = forms.LandmarkForm(request.POST, auto_id="landmark_%s")

@@ -19,6 +19,7 @@ INCUBATION, RISK = "tracing.incubation", "tracing.risk_model"
 # For rules that leave them out: a home's hours are Khiên's assumption, shown with the list.
 HOUSEHOLD_HOURS_A_DAY = 10.0
 MAX_LISTED = 300
+MIN_PROBABILITY = 0.000001
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,7 @@ class Rulebook:
     f2_closed_space: bool | None
     max_degree: int
     max_listed: int
+    f2_min_probability: float
     min_incubation: timedelta
     max_incubation: timedelta
     risk: RiskParameters
@@ -109,6 +111,7 @@ def of_case(case: Case) -> Rulebook:
         f2_closed_space=f2.get("closed_space"),
         max_degree=int(f2.get("max_degree", 2)),
         max_listed=int(f2.get("max_listed", MAX_LISTED)),
+        f2_min_probability=float(f2.get("min_probability", MIN_PROBABILITY)),
         min_incubation=timedelta(days=incubation["min_days"]),
         max_incubation=timedelta(days=incubation["max_days"]),
         risk=RiskParameters.from_mapping(risk),

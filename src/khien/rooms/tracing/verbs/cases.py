@@ -19,6 +19,7 @@ from khien.kernel.staff import Actor, Role
 from khien.kernel.units.models import AdminUnit
 from khien.rooms.tracing import rulebook
 from khien.rooms.tracing.events import CASE_CLOSED, CASE_OPENED
+from khien.rooms.tracing.interviewed import keep_as_presence
 from khien.rooms.tracing.models import (
     Case,
     CaseStep,
@@ -251,8 +252,9 @@ def add_landmark(
     end: datetime,
     place: Place | None = None,
     text: str = "",
+    masked: bool | None = None,
 ) -> Landmark:
-    """Write down where the case was (a place of the register, or free text) and when."""
+    """Write down where the case was (a place of the register, or free text), when, and whether it wore a mask."""
     case = case_of(actor, case_id)
     must_be_open(case)
     if place is None and not text.strip():
@@ -264,7 +266,9 @@ def add_landmark(
         raise Invalid(
             _("Một mốc dịch tễ không dài quá 7 ngày."), field="end", way_out=_("Chia thành nhiều mốc.")
         )
-    row = Landmark.objects.create(case=case, place=place, text=text.strip()[:200], start=start, end=end)
+    row = Landmark.objects.create(
+        case=case, place=place, text=text.strip()[:200], start=start, end=end, masked=masked
+    )
     record(actor, row, persons=[case.person_id], place=None if place is None else place.pk)
     return row
 
@@ -327,6 +331,7 @@ def add_hand_contact(
             "masked": masked,
         },
     )
+    keep_as_presence(row, case.person_id)
     record(actor, row, persons=[case.person_id, person.pk], new=made)
     return row
 
