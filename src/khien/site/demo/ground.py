@@ -43,14 +43,10 @@ def prepare(*, people: int, days: int, seed: int, tell: Progress) -> DemoState:
 
     state = DemoState.objects.filter(pk=1).first()
     if state is None or not state.ready:
-        with clock.reads.frozen_at(clock.start_of_day(START)):
-            prepare_house()
-            province = AdminUnit.objects.get(code="35", tier=Tier.PROVINCE, during__contains=START)
-            make_accounts(province)
-            if state is None:
-                world = Province(people, seed)
-                state = _load_ground(world, province, seed)
-                say(f"{people:,} người, {Place.objects.count():,} địa điểm")
+        known = state is not None
+        state = lay_ground(people=people, seed=seed)
+        if not known:
+            say(f"{people:,} người, {Place.objects.count():,} địa điểm")
         feed = Feed(state)
         if not Scan.objects.exists():
             with clock.reads.frozen_at(clock.start_of_day(START) + timedelta(days=days)):
@@ -64,6 +60,16 @@ def prepare(*, people: int, days: int, seed: int, tell: Progress) -> DemoState:
     if not ClockSetting.objects.exists():
         clock_verbs.anchor(reached, 0.0)
     return state
+
+
+def lay_ground(*, people: int, seed: int) -> DemoState:
+    """The house, the demo's accounts, and the province's people and places, as far as they are not there yet."""
+    with clock.reads.frozen_at(clock.start_of_day(START)):
+        prepare_house()
+        province = AdminUnit.objects.get(code="35", tier=Tier.PROVINCE, during__contains=START)
+        make_accounts(province)
+        state = DemoState.objects.filter(pk=1).first()
+        return state or _load_ground(Province(people, seed), province, seed)
 
 
 def _load_ground(world: Province, province: AdminUnit, seed: int) -> DemoState:
