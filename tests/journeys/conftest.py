@@ -12,6 +12,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, Playwright, sync_playwright
 
+from khien.engine.warming import warm
 from tests.journeys.camera import camera_flags
 from tests.journeys.pictures import keep_small
 from tests.journeys.town import PASSWORD, Town, found_town
@@ -42,6 +43,12 @@ def playwright() -> Iterator[Playwright]:
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
     with sync_playwright() as driver:
         yield driver
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled_kernels() -> None:
+    """As in an installation after its first minute: no page waits for a compiler."""
+    warm()
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,9 @@ import pytest
 from khien.kernel.registries import Tick, ticks
 from khien.site import ticker
 
+# Between two rounds the ticker looks after the connections of its process.
+pytestmark = pytest.mark.django_db
+
 
 class Clock:
     """A clock that moves when it is waited for."""
