@@ -13,9 +13,11 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, Playwright, sync_playwright
 
 from khien.engine.warming import warm
+from khien.kernel.clock import verbs as clock_verbs
+from tests.factories import NOON
 from tests.journeys.camera import camera_flags
 from tests.journeys.pictures import keep_small
-from tests.journeys.town import PASSWORD, Town, found_town
+from tests.journeys.town import PASSWORD, Town, forget_the_time, found_town
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 WIDTHS = (390, 1100)
@@ -172,6 +174,15 @@ def town(transactional_db: None, settings: Any, live_server: Any) -> Iterator[To
     town = found_town()
     yield town
     town.close()
+
+
+@pytest.fixture
+def noon(transactional_db: None, settings: Any) -> Iterator[None]:
+    """Business time stands still at noon of 10 January 2022, for the server too."""
+    settings.KHIEN_DEMO = True
+    clock_verbs.anchor(NOON, speed=0.0)
+    yield
+    forget_the_time()
 
 
 @pytest.fixture

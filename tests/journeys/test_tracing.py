@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
 import pytest
 
-from khien.kernel import clock
 from khien.kernel.staff import Role
 from khien.rooms.tracing import verbs
 from khien.rooms.tracing.models import Case, TracedContact
-from tests.factories import NOON, make_account, make_household, make_person, make_place, make_province
+from tests.factories import make_account, make_household, make_person, make_place, make_province
 from tests.journeys.conftest import WIDTHS, Visitor
 from tests.rooms.tracing.scenes import SYSTEM, at, load_rules, open_case, stay
 
@@ -24,40 +22,39 @@ PICTURES = os.environ.get("KHIEN_TEST_PICTURES", "")
 
 
 @pytest.fixture
-def case(transactional_db: None) -> Iterator[Case]:
-    with clock.reads.frozen_at(NOON):
-        load_rules()
-        unit = make_province()[2]
-        make_account(Role.TRACER, unit, "truyvet")
-        person, friend = (
-            make_person("Trần Thị Ca", unit, phone="+84912345678"),
-            make_person("Lê Văn Bạn", unit),
-        )
-        mother = make_person("Nguyễn Thị Mẹ", unit)
-        make_household(unit, person, mother)
-        cafe = make_place(unit, "Cà phê Sông Đáy", "cafe", area_m2=60)
-        market = make_place(unit, "Chợ Bầu", "market", area_m2=5000)
-        for n in range(12):
-            stay(make_person(f"Phạm Thị Chợ {n}", unit), market, at(8, 8), 300)
-        stay(person, cafe, at(8, 9), 60)
-        stay(friend, cafe, at(8, 9, 30), 60)
-        stay(person, market, at(8, 11), 60)
-        made = open_case(
-            person,
-            unit,
-            result_id=1,
-            sampled_at=at(9, 8),
-            resulted_at=at(9, 20),
-            onset_on=date(2022, 1, 8),
-        )
-        verbs.import_line_list(
-            SYSTEM,
-            outbreak_name="MERS 2015",
-            unit=unit,
-            cases=(DATA / "mers_korea_2015.linelist.csv").read_bytes(),
-            contacts=(DATA / "mers_korea_2015.contacts.csv").read_bytes(),
-        )
-        yield made
+def case(noon: None) -> Case:
+    load_rules()
+    unit = make_province()[2]
+    make_account(Role.TRACER, unit, "truyvet")
+    person, friend = (
+        make_person("Trần Thị Ca", unit, phone="+84912345678"),
+        make_person("Lê Văn Bạn", unit),
+    )
+    mother = make_person("Nguyễn Thị Mẹ", unit)
+    make_household(unit, person, mother)
+    cafe = make_place(unit, "Cà phê Sông Đáy", "cafe", area_m2=60)
+    market = make_place(unit, "Chợ Bầu", "market", area_m2=5000)
+    for n in range(12):
+        stay(make_person(f"Phạm Thị Chợ {n}", unit), market, at(8, 8), 300)
+    stay(person, cafe, at(8, 9), 60)
+    stay(friend, cafe, at(8, 9, 30), 60)
+    stay(person, market, at(8, 11), 60)
+    made = open_case(
+        person,
+        unit,
+        result_id=1,
+        sampled_at=at(9, 8),
+        resulted_at=at(9, 20),
+        onset_on=date(2022, 1, 8),
+    )
+    verbs.import_line_list(
+        SYSTEM,
+        outbreak_name="MERS 2015",
+        unit=unit,
+        cases=(DATA / "mers_korea_2015.linelist.csv").read_bytes(),
+        contacts=(DATA / "mers_korea_2015.contacts.csv").read_bytes(),
+    )
+    return made
 
 
 def whole(visitor: Visitor, path: str, name: str) -> list[str]:
