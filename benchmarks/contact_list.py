@@ -128,6 +128,7 @@ def _served() -> Iterator[str]:
     environment = os.environ | {
         "KHIEN_PORT": str(port),
         "KHIEN_BIND": "127.0.0.1",
+        "KHIEN_DEMO": "1",  # business time is that of the scans
         "NUMBA_CACHE_DIR": f"{os.environ['KHIEN_DATA']}/numba",
     }
     # As an installation is after its first minute: the kernels are compiled.

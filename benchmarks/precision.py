@@ -135,7 +135,7 @@ def ordered_by(rows: Exposed, score: Floats) -> Exposed:
 
 
 def beyond_the_law(rows: Exposed, order: Ints) -> tuple[float, int]:
-    """Of the infections seen that the legal list misses: the share on a list as long by score, and how many they are."""
+    """Of the infections seen that the legal list misses, the share on as long a list by score, and their number."""
     first = np.zeros(len(order), np.bool_)
     first[order[: int(rows.legal.sum())]] = True
     missed = rows.infected & ~rows.legal

@@ -86,6 +86,31 @@ def test_every_page_writes_who_was_shown(tracer, case) -> None:
     assert set(line.persons) >= {case.person_id, *case.contacts.values_list("person_id", flat=True)}
 
 
+def test_a_long_list_shows_the_most_probable_and_the_rest_at_a_click(tracer, unit, case) -> None:
+    bridge = make_place(unit, "Chợ Phủ Lý", "market", area_m2=6000)
+    stay(case.person, bridge, at(8, 17), 60)
+    for n in range(70):
+        stay(make_person(f"Người Chợ {n:02}", unit), bridge, at(8, 17), 10 + n / 2)
+    verbs.list_contacts(SYSTEM, case_id=case.pk)
+    page = f"/tracing/cases/{case.pk}/contacts/"
+    first = tracer.get(page)
+    rows = [contact for contact, _tick in first.context["rows"]]
+    assert (len(rows), first.context["total"]) == (61, 72)
+    assert "Đang hiện 61 trong 72 người" in first.content.decode()
+    assert rows[0].is_legal_f1
+    shown = {contact.person_id for contact in rows}
+    assert set(AuditLine.objects.filter(act="tracing.contact_list").latest("pk").persons) == {
+        case.person_id,
+        *shown,
+    }
+    assert len(tracer.get(page + "?all=1").context["rows"]) == 72
+    assert len(tracer.get(page + "?top=65").context["rows"]) == 66
+    # Who is not shown stays as they were.
+    friend = TracedContact.objects.get(person__full_name="Lê Văn Bạn")
+    tracer.post(page, {"list": friend.contact_list_id, "contacts": [friend.pk]})
+    assert TracedContact.objects.filter(case=case, state="proposed").count() == 71
+
+
 def test_the_clock_names_the_blocking_step(tracer, case) -> None:
     assert (
         "Đang chờ: <strong>Lập danh sách</strong>"

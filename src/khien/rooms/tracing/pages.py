@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms as django_forms
@@ -114,7 +115,8 @@ def _case_page(
         "source": forms.SourceForm(auto_id="source_%s"),
         "close": forms.CloseForm(auto_id="close_%s"),
     } | (bound or {})
-    contacts = reads.contacts(actor, case_id)
+    contacts = reads.listed(actor, case_id)
+    converted = [c.pk for c in contacts if c.converted_case_id]
     return render(
         request,
         "tracing/case.html",
@@ -129,7 +131,7 @@ def _case_page(
             "f1": sum(c.is_legal_f1 for c in contacts),
             "waiting": sum(c.is_legal_f1 and c.state == "proposed" for c in contacts),
             "others": sum(not c.is_legal_f1 for c in contacts),
-            "converted": [c for c in contacts if c.converted_case_id],
+            "converted": reads.contacts(actor, case_id, converted) if converted else [],
             "infected": Case.objects.seen_by(actor).filter(source_case=case),
             "was_contact": reads.contact_of_person(actor, case.person_id),
             "phone": reads.phones([case.person_id]).get(case.person_id, ""),
@@ -366,11 +368,24 @@ def contact_list(request: Request, case_id: int) -> HttpResponse:
     return _contact_page(request, case_id, problem)
 
 
+FURTHER_SHOWN = 60
+"""People beyond the F1 of the law whom the page shows at first, the most probable; the others at a click."""
+
+
+def _shown(everybody: Sequence[reads.Listed], top: int, *, whole: bool) -> list[int]:
+    """Whose rows the page shows: all F1 by law, everybody decided on, and the most probable of the others."""
+    waiting = [c for c in everybody if not c.is_legal_f1 and c.state == TracedContact.State.PROPOSED]
+    left_out = set() if whole else {c.pk for c in waiting[max(FURTHER_SHOWN, top) :]}
+    return [c.pk for c in everybody if c.pk not in left_out]
+
+
 def _contact_page(request: Request, case_id: int, problem: Problem | None = None) -> HttpResponse:
     actor = request.actor
     case = reads.case(actor, case_id)
-    rows = reads.contacts(actor, case_id)
+    everybody = reads.listed(actor, case_id)
     top = _number(request.GET.get("top")) or 0
+    shown = _shown(everybody, top, whole="all" in request.GET)
+    rows = reads.contacts(actor, case_id, shown)
     undecided = [c for c in rows if c.state == TracedContact.State.PROPOSED]
     ranked = [c.pk for c in undecided if not c.is_legal_f1]
     ticked = {c.pk for c in undecided if c.is_legal_f1} | set(ranked[:top])
@@ -390,8 +405,9 @@ def _contact_page(request: Request, case_id: int, problem: Problem | None = None
             "list": reads.latest_list(actor, case_id),
             "lists": reads.lists(actor, case_id),
             "rows": [(c, c.pk in ticked) for c in rows],
+            "total": len(everybody),
             "undecided": len(undecided),
-            "sizes": reads.list_sizes(rows),
+            "sizes": reads.list_sizes(everybody),
             "top": top,
             "phones": reads.phones(c.person_id for c in rows),
             "problem": problem,
@@ -408,7 +424,7 @@ def _contact_page(request: Request, case_id: int, problem: Problem | None = None
 def drop_contact(request: Request, case_id: int, contact_id: int) -> HttpResponse:
     """Take one person off the list, with the reason."""
     case = reads.case(request.actor, case_id)
-    contact = next((c for c in reads.contacts(request.actor, case_id) if c.pk == contact_id), None)
+    contact = next(iter(reads.contacts(request.actor, case_id, [contact_id])), None)
     if contact is None:
         raise NotFound()
     form = forms.ReasonForm(request.POST or None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -175,19 +175,44 @@ class ListSize:
     share: float
 
 
-def contacts(actor: Actor, case_id: int) -> list[TracedContact]:
-    """The contacts of a case: F1 by law, then the others, each by expected risk; with their evidence."""
-    rows = (
-        TracedContact.objects.seen_by(actor)
-        .filter(case_id=case_id)
-        .exclude(state=TracedContact.State.WITHDRAWN)
-        .select_related("person__unit", "from_person", "converted_case")
-        .prefetch_related(
-            Prefetch("exposures", Exposure.objects.select_related("place").order_by("-clause", "-minutes"))
-        )
-        .order_by("-score", "pk")
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One on a contact list, by numbers alone."""
+
+    pk: int
+    score: float
+    state: str
+    is_legal_f1: bool
+    converted_case_id: int | None
+
+
+def listed(actor: Actor, case_id: int) -> list[Listed]:
+    """Everybody on the list of a case: F1 by law, then the others, each by expected risk."""
+    rows = _contacts_of(actor, case_id).values_list(
+        "pk", "score", "state", "degree", "clause", "converted_case_id"
     )
-    return sorted(rows, key=lambda c: not c.is_legal_f1)
+    everybody = [
+        Listed(pk, score, state, degree == 1 and bool(clause), converted)
+        for pk, score, state, degree, clause, converted in rows
+    ]
+    return sorted(everybody, key=lambda c: not c.is_legal_f1)
+
+
+def contacts(actor: Actor, case_id: int, only: Collection[int] | None = None) -> list[TracedContact]:
+    """As `listed`, with who they are and the evidence; with `only`, those with these keys."""
+    rows = _contacts_of(actor, case_id)
+    if only is not None:
+        rows = rows.filter(pk__in=only)
+    evidence = Exposure.objects.select_related("place").order_by("-clause", "-minutes")
+    found = rows.select_related("person__unit", "from_person", "converted_case").prefetch_related(
+        Prefetch("exposures", evidence)
+    )
+    return sorted(found, key=lambda c: not c.is_legal_f1)
+
+
+def _contacts_of(actor: Actor, case_id: int) -> QuerySet[TracedContact]:
+    seen: QuerySet[TracedContact] = TracedContact.objects.seen_by(actor)
+    return seen.filter(case_id=case_id).exclude(state=TracedContact.State.WITHDRAWN).order_by("-score", "pk")
 
 
 def latest_list(actor: Actor, case_id: int) -> ContactList | None:
@@ -202,9 +227,7 @@ def lists(actor: Actor, case_id: int) -> list[ContactList]:
     return list(ContactList.objects.filter(case__in=seen).order_by("-version"))
 
 
-def list_sizes(
-    rows: Sequence[TracedContact], further: Sequence[int] = (0, 10, 25, 50, 100, 200)
-) -> list[ListSize]:
+def list_sizes(rows: Sequence[Listed], further: Sequence[int] = (0, 10, 25, 50, 100, 200)) -> list[ListSize]:
     """How many expected infections a list misses that holds all F1 by law and the n most probable others."""
     legal = [c.score for c in rows if c.is_legal_f1]
     others = sorted((c.score for c in rows if not c.is_legal_f1), reverse=True)
