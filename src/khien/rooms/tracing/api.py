@@ -131,8 +131,8 @@ def contacts(request: HttpRequest, case_id: int) -> ContactsOut:
     """The contacts of one case with the evidence of each."""
     actor = _tracer(request)
     case = reads.case(actor, min(case_id, 2**62))
+    made = reads.latest_list(actor, case.pk)  # before its rows, as on the page
     rows = reads.contacts(actor, case.pk)
-    made = reads.latest_list(actor, case.pk)
     read(actor, "tracing.api.contacts", persons=[c.person_id for c in rows], subject=case)
     return ContactsOut(
         case=case.pk,

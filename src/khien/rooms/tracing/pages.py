@@ -115,6 +115,7 @@ def _case_page(
         "source": forms.SourceForm(auto_id="source_%s"),
         "close": forms.CloseForm(auto_id="close_%s"),
     } | (bound or {})
+    lists = reads.lists(actor, case_id)
     contacts = reads.listed(actor, case_id)
     converted = [c.pk for c in contacts if c.converted_case_id]
     return render(
@@ -127,7 +128,7 @@ def _case_page(
             "landmarks": case.landmarks.select_related("place"),
             "told": told,
             "sources": sources,
-            "lists": reads.lists(actor, case_id),
+            "lists": lists,
             "f1": sum(c.is_legal_f1 for c in contacts),
             "waiting": sum(c.is_legal_f1 and c.state == "proposed" for c in contacts),
             "others": sum(not c.is_legal_f1 for c in contacts),
@@ -382,7 +383,9 @@ def _shown(everybody: Sequence[reads.Listed], top: int, *, whole: bool) -> list[
 def _contact_page(request: Request, case_id: int, problem: Problem | None = None) -> HttpResponse:
     actor = request.actor
     case = reads.case(actor, case_id)
-    everybody = reads.listed(actor, case_id)
+    # The list before its rows: one that is made meanwhile must not be shown without them.
+    made = reads.latest_list(actor, case_id)
+    everybody = reads.listed(actor, case_id) if made else []
     top = _number(request.GET.get("top")) or 0
     shown = _shown(everybody, top, whole="all" in request.GET)
     rows = reads.contacts(actor, case_id, shown)
@@ -402,7 +405,7 @@ def _contact_page(request: Request, case_id: int, problem: Problem | None = None
         "tracing/contacts.html",
         {
             "case": case,
-            "list": reads.latest_list(actor, case_id),
+            "list": made,
             "lists": reads.lists(actor, case_id),
             "rows": [(c, c.pk in ticked) for c in rows],
             "total": len(everybody),
