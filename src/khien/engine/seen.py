@@ -14,12 +14,18 @@ interview what they hide from the scan. Then the statement is too hopeful.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from khien.engine.encounter import Spells, Thresholds
 from khien.engine.ranges import BoolArray, IntArray
+
+if TYPE_CHECKING:
+    from khien.engine.snapshot import Snapshot
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -27,7 +33,12 @@ _DRAWN_BY = 5.0
 """A kind's own shares weigh as much as those of all kinds after so many stays."""
 _CASE_DRAWN_BY = 8.0
 """A case's own share weighs as much as that of all cases after so many of its stays."""
-_DRAWS = 200
+MEETING_S = 15 * 60
+"""The statement is about meetings of so many seconds or more."""
+_APART_S = 15 * 60
+"""A stay told and a stay scanned there are the same if no more than this lies between them."""
+LEAST_TOLD = 30
+"""Fewer stays than this in all interviews say nothing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +53,31 @@ class KnownStays:
     told: BoolArray
     live: BoolArray
     met: IntArray
+
+    @classmethod
+    def of(
+        cls, snapshot: Snapshot, spells: Spells, told: IntArray, kind: Callable[[IntArray], IntArray]
+    ) -> KnownStays:
+        """What the records say of the cases in their spells, and what they told: columns of `told` are position of the
+        case, place (its number), enter, leave. `kind` numbers the kinds of places."""
+        case, place, enter, leave = snapshot.stays_in(spells)
+        recorded = np.stack(
+            (case, place, np.maximum(enter, spells.begin[case]), np.minimum(leave, spells.end[case]))
+        )
+        (case, place, enter, leave), scanned, was_told = _joined(told, recorded)
+        each = Spells(spells.person[case], spells.begin[case], spells.end[case])
+        stays = np.arange(len(case), dtype=np.int64), place, enter, leave
+        met = snapshot.found(each, Thresholds(together=MEETING_S, after=0), stays=stays)
+        asked, person, _enter, _leave = snapshot.present_at(place, each.begin, each.end)
+        others = asked[person != each.person[asked]]
+        return cls(
+            case,
+            kind(place),
+            scanned,
+            was_told,
+            np.bincount(others, minlength=len(case)) > 0,
+            np.bincount(met.spell, minlength=len(case)),
+        )
 
     def __len__(self) -> int:
         return len(self.case)
@@ -60,15 +96,6 @@ class Shares:
     scanned: FloatArray
     told: FloatArray
     met: FloatArray
-
-
-@dataclass(frozen=True)
-class Seen:
-    """The share of meetings seen, with a 90 % interval."""
-
-    share: float
-    low: float
-    high: float
 
 
 def shares(stays: KnownStays, kinds: int) -> Shares:
@@ -107,27 +134,32 @@ def meetings(
     return found, expected
 
 
-def seen(pool: KnownStays, own: KnownStays, kinds: int, *, interviewed: bool, seed: int = 1) -> Seen:
+def seen(pool: KnownStays, own: KnownStays, kinds: int, *, interviewed: bool) -> float | None:
     """Which share of the meetings of one case was seen: `own` are its stays (positions all 0), the `pool` those of
-    interviewed cases, ascending by case. The interval is a bootstrap over the cases of the pool."""
-    number = int(pool.case.max(initial=-1)) + 1
-    first = np.searchsorted(pool.case, np.arange(number + 1))
-    rng = np.random.default_rng(seed)
-    values = []
-    for draw in range(_DRAWS + 1):
-        rows = pool
-        if draw:
-            drawn = rng.integers(0, number, number)
-            rows = pool.where(np.concatenate([np.arange(first[n], first[n + 1]) for n in drawn]))
-        values.append(_share(rows, own, kinds, interviewed, number))
-    low, high = np.quantile(values[1:], [0.05, 0.95])
-    return Seen(values[0], float(low), float(high))
-
-
-def _share(pool: KnownStays, own: KnownStays, kinds: int, interviewed: bool, cases: int) -> float:
+    interviewed cases. None when these told of too little to judge by."""
+    if np.count_nonzero(pool.told) < LEAST_TOLD:
+        return None
     known = shares(pool, kinds)
-    of_all = meetings(pool, known, cases, np.ones(cases, np.bool_))
+    number = int(pool.case.max()) + 1
+    of_all = meetings(pool, known, number, np.ones(number, np.bool_))
     overall = of_all[0].sum() / max(of_all[1].sum(), 1e-9)
-    got, there = (float(one[0]) for one in meetings(own, known, 1, np.array([interviewed])))
-    drawn_by = _CASE_DRAWN_BY * of_all[1].sum() / max(len(pool), 1)
-    return float(np.clip((got + drawn_by * overall) / max(there + drawn_by, 1e-9), 0, 1))
+    found, expected = (float(one[0]) for one in meetings(own, known, 1, np.array([interviewed])))
+    drawn_by = _CASE_DRAWN_BY * of_all[1].sum() / len(pool)
+    return min((found + drawn_by * overall) / max(expected + drawn_by, 1e-9), 1.0)
+
+
+def _joined(told: IntArray, recorded: IntArray) -> tuple[tuple[IntArray, ...], BoolArray, BoolArray]:
+    """The stays told and those recorded, the same stay once, by case: columns, whether recorded, whether told."""
+    again = np.zeros(recorded.shape[1], np.bool_)
+    also = np.zeros(told.shape[1], np.bool_)
+    for number, (case, place, enter, leave) in enumerate(told.T.tolist()):
+        same = (recorded[0] == case) & (recorded[1] == place)
+        same &= (recorded[2] < leave + _APART_S) & (recorded[3] > enter - _APART_S)
+        again |= same
+        also[number] = same.any()
+    columns = np.concatenate((told, recorded[:, ~again]), axis=1)
+    order = np.argsort(columns[0], kind="stable")
+    alone = np.count_nonzero(~again)
+    was_recorded = np.concatenate((also, np.ones(alone, np.bool_)))[order]
+    was_told = np.concatenate((np.ones(len(also), np.bool_), np.zeros(alone, np.bool_)))[order]
+    return tuple(columns[:, order]), was_recorded, was_told

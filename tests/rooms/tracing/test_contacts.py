@@ -426,3 +426,37 @@ def test_a_list_over_days_already_forgotten_says_so(scene) -> None:
     verbs.list_contacts(SYSTEM, case_id=case.pk)
     assert case.contacts.get().state == "withdrawn"
     assert case.lists.get(version=2).coverage["days_forgotten"] == 1
+
+
+def test_a_list_says_how_much_was_seen_once_enough_is_told(scene) -> None:
+    """Every second stay told was scanned, each with one other of whom every second was scanned too."""
+    kind = [make_place(scene["unit"], f"Quán {n}", "cafe") for n in range(20)]
+    for n in range(8):
+        person = make_person(f"Người Kể {n}", scene["unit"])
+        made = open_case(person, scene["unit"], result_id=100 + n, sampled_at=at(9, 8), resulted_at=at(9, 20))
+        for hour in range(5):
+            place = kind[(5 * n + hour) % 20]
+            verbs.add_landmark(
+                SYSTEM, case_id=made.pk, place=place, start=at(8, 8 + hour), end=at(8, 8 + hour, 50)
+            )
+            if hour % 2:
+                stay(person, place, at(8, 8 + hour), 50)
+            stay(make_person(f"Khách {n} {hour}", scene["unit"]), place, at(8, 8 + hour), 50)
+    last = made
+    told = verbs.list_contacts(SYSTEM, case_id=last.pk).coverage
+    assert told["interviews"] == 8
+    # 2 of 5 stays were scanned, so of the others about as many: one seen stands for two and a half.
+    assert 30 <= told["seen_percent"] <= 50
+    alone = open_case(
+        make_person("Người Im", scene["unit"]), scene["unit"], result_id=200, sampled_at=at(9, 8)
+    )
+    assert verbs.list_contacts(SYSTEM, case_id=alone.pk).coverage["seen_percent"] is not None
+
+
+def test_a_list_says_nothing_of_what_was_seen_before_enough_is_told(scene) -> None:
+    made = open_case(make_person("Người Kể", scene["unit"]), scene["unit"], result_id=1, sampled_at=at(9, 8))
+    verbs.add_landmark(
+        SYSTEM, case_id=made.pk, place=make_place(scene["unit"], "Quán", "cafe"), start=at(8, 8), end=at(8, 9)
+    )
+    told = verbs.list_contacts(SYSTEM, case_id=made.pk).coverage
+    assert (told["interviews"], told["seen_percent"]) == (1, None)

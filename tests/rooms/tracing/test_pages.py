@@ -10,7 +10,7 @@ from django.test import Client
 from khien.kernel import clock
 from khien.kernel.audit.models import AuditLine
 from khien.kernel.staff import Role
-from khien.rooms.tracing import verbs
+from khien.rooms.tracing import reads, verbs
 from khien.rooms.tracing.models import TracedContact
 from tests.factories import NOON, make_account, make_person, make_place, make_province, make_unit
 from tests.rooms.tracing.scenes import SYSTEM, at, load_rules, open_case, stay
@@ -109,6 +109,20 @@ def test_a_long_list_shows_the_most_probable_and_the_rest_at_a_click(tracer, uni
     friend = TracedContact.objects.get(person__full_name="Lê Văn Bạn")
     tracer.post(page, {"list": friend.contact_list_id, "contacts": [friend.pk]})
     assert TracedContact.objects.filter(case=case, state="proposed").count() == 71
+
+
+def test_a_list_made_while_its_page_is_read_is_not_shown_empty(tracer, case, monkeypatch) -> None:
+    latest_list = reads.latest_list
+
+    def then_it_is_made(actor, case_id):
+        found = latest_list(actor, case_id)
+        verbs.list_contacts(SYSTEM, case_id=case_id)
+        return found
+
+    monkeypatch.setattr(reads, "latest_list", then_it_is_made)
+    text = tracer.get(f"/tracing/cases/{case.pk}/contacts/").content.decode()
+    assert "Chưa lập danh sách" in text
+    assert "Không tìm thấy ai" not in text
 
 
 def test_the_clock_names_the_blocking_step(tracer, case) -> None:

@@ -87,7 +87,7 @@ class ContactsOut(Schema):
     version: int | None
     listed_at: datetime | None
     rules: dict[str, str]
-    coverage: dict[str, int]
+    coverage: dict[str, int | None]
     count: int
     as_of: datetime
     items: list[ContactOut]

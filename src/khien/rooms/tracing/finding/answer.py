@@ -66,6 +66,6 @@ class Finding:
     rules: Rulebook
     contacts: list[FoundContact]
     sources: list[FoundSource]
-    coverage: dict[str, int]
+    coverage: dict[str, int | None]
     counts: dict[str, int]
     took_ms: int

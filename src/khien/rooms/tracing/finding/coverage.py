@@ -9,12 +9,15 @@ import numpy as np
 from khien.kernel.presence import reads as presence
 from khien.kernel.presence.pairs import is_pair
 from khien.rooms.tracing.finding.first import EPOCH_DAY, local_day
+from khien.rooms.tracing.finding.hidden import estimate
 from khien.rooms.tracing.finding.own import Whereabouts, in_seconds
 
 
-def coverage(where: Whereabouts, start: datetime, until: datetime) -> dict[str, int]:
+def coverage(where: Whereabouts, start: datetime, until: datetime) -> dict[str, int | None]:
     """Places known and places with scans of others, stays of others there, days on which the case's whereabouts are
-    known, days whose presence is forgotten already, the case's recorded stays and how many of their ends are inferred.
+    known, days whose presence is forgotten already, the case's recorded stays and how many of their ends are inferred;
+    the estimated share of its meetings that was seen (per cent; None where too little is told), from how many
+    interviews.
     """
     low, high = in_seconds(start), in_seconds(until)
     mine = where.own.touching(low, high)
@@ -34,6 +37,7 @@ def coverage(where: Whereabouts, start: datetime, until: datetime) -> dict[str, 
     gone = presence.forgotten_before()
     forgotten = first_day if gone is None else (gone - EPOCH_DAY).days
     stays, inferred = presence.own_exits(where.case.person_id, start, until)
+    hidden = estimate(where.case, where.snapshot, start, until)
     return {
         "places": len(places) + sum(m.place_id is None for m in marks),
         "places_with_scans": len(np.unique(others)),
@@ -43,4 +47,6 @@ def coverage(where: Whereabouts, start: datetime, until: datetime) -> dict[str, 
         "days_forgotten": sum(day < forgotten for day in wanted),
         "own_stays": stays,
         "own_exits_inferred": inferred,
+        "seen_percent": None if hidden.share is None else round(hidden.share * 100),
+        "interviews": hidden.interviews,
     }
