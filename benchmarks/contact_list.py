@@ -10,19 +10,14 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import statistics
-import subprocess
-import sys
 import time
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import date, timedelta
 
 import click
 
 from benchmarks.database import fresh_database
+from benchmarks.house import served
 from benchmarks.report import Figure, show
 
 GOAL_S = 1.0
@@ -60,7 +55,7 @@ def measure(people: int, days: int, cases: int, seed: int) -> list[Figure]:
         laid_out = time.perf_counter() - began
     clock_verbs.anchor(now, 0.0)
     chosen = _people_to_open(cases, seed, now - timedelta(days=5))
-    with _served() as address:
+    with served() as address:
         waits = _waits(address, chosen)
     lists = _lists()
     slowest = max(waits)
@@ -117,42 +112,6 @@ def _people_to_open(cases: int, seed: int, since: object) -> list[str]:
         persons.append(cursor.fetchone()[0])
     ids = dict(Person.objects.filter(pk__in=persons).values_list("pk", "public_id"))
     return [str(ids[pk]) for pk in persons]
-
-
-@contextmanager
-def _served() -> Iterator[str]:
-    """`khien up` on the bench's database; its address."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    environment = os.environ | {
-        "KHIEN_PORT": str(port),
-        "KHIEN_BIND": "127.0.0.1",
-        "KHIEN_DEMO": "1",  # business time is that of the scans
-        "NUMBA_CACHE_DIR": f"{os.environ['KHIEN_DATA']}/numba",
-    }
-    # As an installation is after its first minute: the kernels are compiled.
-    subprocess.run([sys.executable, "-m", "khien.engine.warming"], env=environment, check=True)
-    command = [sys.executable, "-m", "khien.site.cli", "up"]
-    with subprocess.Popen(command, env=environment, start_new_session=True) as house:
-        try:
-            address = f"http://127.0.0.1:{port}"
-            deadline = time.monotonic() + 120
-            while not _answers(address):
-                if time.monotonic() > deadline or house.poll() is not None:
-                    raise click.ClickException("khien up does not answer")
-                time.sleep(0.2)
-            yield address
-        finally:
-            house.terminate()
-
-
-def _answers(address: str) -> bool:
-    try:
-        with urllib.request.urlopen(address + "/accounts/login/", timeout=5) as answer:
-            return answer.status == 200
-    except OSError:
-        return False
 
 
 def _waits(address: str, public_ids: list[str]) -> list[float]:
