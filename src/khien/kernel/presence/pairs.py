@@ -189,7 +189,8 @@ def _take_back(rows: Sequence[tuple[date, str]], source: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             "DELETE FROM presence_record r"
-            " USING unnest(%(days)s::date[], %(keys)s::text[]) AS gone (day, key), unnest(ARRAY[':a', ':b']) AS side (of)"
+            " USING unnest(%(days)s::date[], %(keys)s::text[]) AS gone (day, key),"
+            " unnest(ARRAY[':a', ':b']) AS side (of)"
             " WHERE r.day = gone.day AND r.source = %(source)s AND r.source_key = gone.key || side.of",
             {"days": [day for day, _key in rows], "keys": [key for _day, key in rows], "source": source},
         )
