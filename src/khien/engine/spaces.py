@@ -154,12 +154,20 @@ def _joined(
 ) -> tuple[IntArray, IntArray, IntArray, IntArray]:
     """Meetings of one stay with one person that overlap or touch made one; most often there are none."""
     key = stay << layout.PERSON_BITS | person
-    order = np.lexsort((start, key))
-    follows = (key[order[1:]] == key[order[:-1]]) & (start[order[1:]] <= end[order[:-1]])
-    if not follows.any():
+    ordered = np.sort(key)
+    repeated = ordered[1:][ordered[1:] == ordered[:-1]]
+    if not len(repeated):
         return stay, person, start, end
-    key, start, end = merge_intervals(key, start, end)
-    return key >> layout.PERSON_BITS, key & layout.PERSON_MASK, start, end
+    several = np.isin(key, repeated)
+    key, begin, until = merge_intervals(key[several], start[several], end[several])
+    if len(key) == np.count_nonzero(several):
+        return stay, person, start, end
+    return (
+        np.concatenate((stay[~several], key >> layout.PERSON_BITS)),
+        np.concatenate((person[~several], key & layout.PERSON_MASK)),
+        np.concatenate((start[~several], begin)),
+        np.concatenate((end[~several], until)),
+    )
 
 
 def _once(found: Shared, elsewhere: BoolArray, spaces: Spaces) -> Shared:
