@@ -251,4 +251,9 @@ def test_a_list_over_a_day_already_forgotten_says_so_on_its_page(scan, case, caf
     assert listed(case) == {}, "what comes late does not bring a forgotten day back"
     client.force_login(make_account(Role.TRACER, case.unit))
     text = client.get(f"/tracing/cases/{case.pk}/contacts/").content.decode()
-    assert "đã quá hạn lưu lượt quét và đã bị xóa" in text
+    assert "ngày của thời kỳ lây đã quá hạn lưu lượt quét và đã bị xóa" in text
+    # The case fell ill on the 9th at the latest, so that it may have been infected from 26 December on.
+    assert (
+        "13 ngày của thời kỳ ủ bệnh đã quá hạn lưu"
+        in client.get(f"/tracing/cases/{case.pk}/").content.decode()
+    )

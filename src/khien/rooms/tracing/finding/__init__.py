@@ -15,7 +15,7 @@ from khien.kernel.errors import Invalid
 from khien.kernel.presence import segments
 from khien.rooms.tracing import rulebook
 from khien.rooms.tracing.finding.answer import Finding, FoundContact, FoundSource, Meeting
-from khien.rooms.tracing.finding.coverage import coverage
+from khien.rooms.tracing.finding.coverage import coverage, days_forgotten
 from khien.rooms.tracing.finding.first import FirstDegree
 from khien.rooms.tracing.finding.households import household_of, members
 from khien.rooms.tracing.finding.own import Whereabouts
@@ -72,7 +72,11 @@ def find(case: Case, now: datetime) -> Finding:
         rules=rules,
         contacts=listed,
         sources=sources,
-        coverage={**coverage(where, start, until), "unknown_people": len(unknown | strangers)},
+        coverage={
+            **coverage(where, start, until),
+            "source_days_forgotten": days_forgotten(back_from, back_until),
+            "unknown_people": len(unknown | strangers),
+        },
         counts={
             "f1": len(legal),
             "f2": len(second),
