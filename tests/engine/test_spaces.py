@@ -12,7 +12,7 @@ from khien.engine import Presence
 from khien.engine.encounter import Encounters, Spells
 from khien.engine.scoring import others_present
 from khien.engine.snapshot import Snapshot
-from khien.engine.spaces import Own, Spaces, meet, merged
+from khien.engine.spaces import Own, Shared, Spaces, meet, merged
 from tests.engine.test_snapshot import START
 
 # 0 is a building with the floors 1 and 2; on floor 1 is the room 3. 4 stands alone.
@@ -51,17 +51,32 @@ def distinct(rows: list[tuple[int, int, int, int]]) -> list[tuple[int, int, int,
     return list(zip(*(c.tolist() for c in keys), enter.tolist(), (leave - enter).tolist(), strict=True))
 
 
-@quick
-@given(stays)
-def test_every_minute_counts_once_in_the_smallest_space(rows: list[tuple[int, int, int, int]]) -> None:
-    rows = distinct([*rows, (0, 4, 0, 1), *((9, place, 2 * MINUTES, 1) for place in range(5))])
+def met(rows: list[tuple[int, int, int, int]]) -> tuple[Shared, Snapshot]:
+    """Whom person 0 shared a space with."""
     columns = np.array(rows, np.int64).T
     enter = START + columns[2] * 60
     snapshot = Snapshot.of(Presence.from_arrays(columns[0], columns[1], enter, enter + columns[3] * 60))
     spells = Spells(np.array([0]), np.array([START]), np.array([START + MINUTES * 120]))
-    found = meet(snapshot, spells, Own.of(snapshot, spells), SPACES)
+    return meet(snapshot, spells, Own.of(snapshot, spells), SPACES), snapshot
+
+
+@quick
+@given(stays)
+def test_what_records_tell_twice_or_in_pieces_is_one_meeting(rows: list[tuple[int, int, int, int]]) -> None:
+    """Records that overlap themselves answer as those in which what overlaps or touches is one stay."""
+    rows = [*rows, (0, 4, 0, 5), (1, 4, 1, 3), (1, 4, 2, 3), *((9, place, 99, 1) for place in range(5))]
+    told = [met(one)[0] for one in (rows, distinct(rows))]
+    first, second = (sorted(zip(*(c.tolist() for c in vars(one).values()), strict=True)) for one in told)
+    assert first == second
+
+
+@quick
+@given(stays)
+def test_every_minute_counts_once_in_the_smallest_space(rows: list[tuple[int, int, int, int]]) -> None:
+    rows = distinct([*rows, (0, 4, 0, 1), *((9, place, 2 * MINUTES, 1) for place in range(5))])
+    found, snapshot = met(rows)
     expected: dict[tuple[int, int], int] = {}
-    for other in np.unique(columns[0][columns[0] > 0]).tolist():
+    for other in sorted({row[0] for row in rows} - {0}):
         for minute in range(MINUTES * 2):
             place = shared_by_minute(rows, minute, other)
             if place is not None:

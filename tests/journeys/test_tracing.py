@@ -11,6 +11,7 @@ import pytest
 from khien.kernel.staff import Role
 from khien.rooms.tracing import verbs
 from khien.rooms.tracing.models import Case, TracedContact
+from khien.rooms.tracing.pairlog import read_log
 from tests.factories import make_account, make_household, make_person, make_place, make_province
 from tests.journeys.conftest import WIDTHS, Visitor
 from tests.rooms.tracing.scenes import SYSTEM, at, load_rules, open_case, stay
@@ -54,6 +55,13 @@ def case(noon: None) -> Case:
         cases=(DATA / "mers_korea_2015.linelist.csv").read_bytes(),
         contacts=(DATA / "mers_korea_2015.contacts.csv").read_bytes(),
     )
+    log = (
+        "person,other,start,end\n"
+        f"{person.public_id},{friend.public_id},2022-01-08T14:00,2022-01-08T14:20\n"
+        f"{person.public_id},{friend.public_id},2022-01-08T15:20,2022-01-08T15:00\n"
+    )
+    for rows in read_log(log.encode()).portions():
+        verbs.import_pair_contacts(SYSTEM, unit=unit, rows=rows)
     return made
 
 
@@ -110,6 +118,7 @@ def test_the_pages_are_whole_at_both_widths(case: Case, visitor: Visitor) -> Non
         (f"/tracing/cases/{outbreak.pk}/chain/", "chain"),
         ("/tracing/outbreaks/", "outbreaks"),
         (f"/tracing/outbreaks/{outbreak.outbreak_id}/", "outbreak"),
+        ("/tracing/pair-logs/", "pair-logs"),
         (f"/tracing/people/{case.person.public_id}/open/", "open"),
     ):
         faults += whole(visitor, path, name)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from khien.engine.compiled import layout
 from khien.engine.encounter import Spells, Thresholds
 from khien.engine.ranges import AnyArray, BoolArray, IntArray, expand, merge_intervals
 from khien.engine.snapshot import Snapshot
@@ -118,7 +119,11 @@ def meet(
     *,
     min_seconds: int = 0,
 ) -> Shared:
-    """Everybody whom the people of the spells shared a space with for at least `min_seconds`, themselves at `own`."""
+    """Everybody whom the people of the spells shared a space with for at least `min_seconds`, themselves at `own`.
+
+    What several records say of one person at one place, overlapping or touching, is one meeting: nobody is there twice
+    at once. Each of them must reach `min_seconds` by itself.
+    """
     position, at, shared = spaces.beside(own.place)
     (spell, at, shared), enter, leave = merged(
         (own.spell[position], at, shared), own.enter[position], own.leave[position]
@@ -130,8 +135,8 @@ def meet(
         Thresholds(together=min_seconds, after=0),
         stays=(np.arange(len(spell), dtype=np.int64), at, enter, leave),
     )
-    stay = found.spell
-    answer = Shared(spell[stay], found.target, shared[stay], found.start, found.end, found.end - found.start)
+    stay, person, start, end = _joined(found.spell, found.target, found.start, found.end)
+    answer = Shared(spell[stay], person, shared[stay], start, end, end - start)
     return _once(answer, at[stay] != shared[stay], spaces) if len(spaces.inner) else answer
 
 
@@ -142,6 +147,27 @@ def merged(
     distinct, owner = np.unique(np.stack(keys), axis=1, return_inverse=True)
     owner, enter, leave = merge_intervals(owner.reshape(-1), enter, leave)
     return tuple(distinct[:, owner]), enter, leave
+
+
+def _joined(
+    stay: IntArray, person: IntArray, start: IntArray, end: IntArray
+) -> tuple[IntArray, IntArray, IntArray, IntArray]:
+    """Meetings of one stay with one person that overlap or touch made one; most often there are none."""
+    key = stay << layout.PERSON_BITS | person
+    ordered = np.sort(key)
+    repeated = ordered[1:][ordered[1:] == ordered[:-1]]
+    if not len(repeated):
+        return stay, person, start, end
+    several = np.isin(key, repeated)
+    key, begin, until = merge_intervals(key[several], start[several], end[several])
+    if len(key) == np.count_nonzero(several):
+        return stay, person, start, end
+    return (
+        np.concatenate((stay[~several], key >> layout.PERSON_BITS)),
+        np.concatenate((person[~several], key & layout.PERSON_MASK)),
+        np.concatenate((start[~several], begin)),
+        np.concatenate((end[~several], until)),
+    )
 
 
 def _once(found: Shared, elsewhere: BoolArray, spaces: Spaces) -> Shared:

@@ -210,6 +210,13 @@ class Store:
         self._at_step("swept")
         return manifest
 
+    def remove_before(self, day: int) -> None:
+        """Remove the files of the days before one, whatever the manifest says: readers then find them damaged, the next
+        `write` settles it. For a disk too full for a new manifest. Inside `writing`."""
+        for held, entry in self.manifest().days.items():
+            if held < day:
+                (self.folder / entry.file).unlink(missing_ok=True)
+
     def clear(self) -> None:
         """Remove everything: the next writer begins anew. Inside `writing`."""
         (self.folder / MANIFEST).unlink(missing_ok=True)

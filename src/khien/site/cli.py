@@ -35,6 +35,7 @@ DATABASE_COMMANDS: dict[str, tuple[str, str]] = {
     "engine rebuild": ("khien.site.engine:rebuild", "make the engine's segments anew from the database"),
     "audit verify": ("khien.kernel.audit.command:verify", "check the chain of the audit lines"),
     "import linelist": ("khien.rooms.tracing.command:import_linelist", "read a line list of cases"),
+    "import contacts": ("khien.rooms.tracing.command:import_contacts", "read a log of who was near whom"),
 }
 
 

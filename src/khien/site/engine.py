@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import signal
@@ -31,10 +32,19 @@ def run(stop: threading.Event) -> None:
             failures = 0
         except Exception as fault:  # a full disk or a database that restarts must not end the part
             failures += 1
-            # The text of a database error may quote a row: the type is enough.
-            logger.error("segments failed=%s error=%s", failures, type(fault).__name__)
+            logger.error("segments failed=%s error=%s; %s", failures, _named(fault), _CONSEQUENCE)
             logger.debug("segments", exc_info=True)
         stop.wait(min(EVERY_S * 2 ** min(failures, 8), LONGEST_WAIT_S))
+
+
+_CONSEQUENCE = "answers come from the segments of before and from the database; it is tried again"
+
+
+def _named(fault: Exception) -> str:
+    """What went wrong. The text of a database error may quote a row: of those the type is enough."""
+    if isinstance(fault, OSError) and fault.errno is not None:
+        return f"{errno.errorcode.get(fault.errno, fault.errno)} ({fault.strerror})"
+    return type(fault).__name__
 
 
 def main() -> None:

@@ -158,9 +158,14 @@ class Cache:
                 return
             with self._store.writing(wait=True):
                 manifest = self._store.manifest()
-                self._store.write(
-                    [], position=manifest.position, lineage=manifest.lineage, forgotten_before=number
-                )
+                try:
+                    self._store.write(
+                        [], position=manifest.position, lineage=manifest.lineage, forgotten_before=number
+                    )
+                except OSError as fault:
+                    # Removing needs no room: the files go now, and the manifest is put right by the next writer.
+                    self._store.remove_before(number)
+                    logger.error("segments: forgotten days removed, manifest not written: %s", fault.strerror)
 
     def status(self) -> Status:
         """As the module's `status`."""

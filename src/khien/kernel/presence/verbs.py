@@ -31,6 +31,8 @@ FROM (
                 %(exit)s::integer[], %(entry)s::integer[], %(key)s::text[])
         AS given (person, place, enter_us, leave_us, exit, entry, key)
 ) AS stay
+WHERE (enter AT TIME ZONE 'Asia/Ho_Chi_Minh')::date
+    >= coalesce((SELECT forgotten_before FROM presence_ledger), '-infinity'::date)
 ON CONFLICT (day, source, source_key) DO UPDATE SET
     person_id = excluded.person_id, place_id = excluded.place_id, enter = excluded.enter,
     leave = excluded.leave, exit_inferred = excluded.exit_inferred, entry_inferred = excluded.entry_inferred,
@@ -43,7 +45,8 @@ WHERE (kept.person_id, kept.place_id, kept.enter, kept.leave, kept.exit_inferred
 
 def store(stays: Stays, *, source: str) -> int:
     """Write stays, each once by (day, source, source_key): the same again changes nothing, a changed one
-    replaces its own and moves to the end of the commit order. Returns how many rows were written.
+    replaces its own and moves to the end of the commit order. Stays of days already forgotten are left out: what comes
+    late does not bring them back. Returns how many rows were written.
 
     Keys must be unique within the call. One statement for each 50,000 stays.
     """

@@ -1,8 +1,12 @@
-"""`khien import linelist`: a line list of cases, with who infected whom, becomes an outbreak."""
+"""What the room takes in from files: `khien import linelist` makes an outbreak of a line list of cases, `khien import
+contacts` presence of a log of who was near whom."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
+from contextlib import nullcontext
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +14,9 @@ import click
 
 if TYPE_CHECKING:
     from khien.kernel.units.models import AdminUnit
+
+HELD_SHOWN = 50
+"""Held rows of a log that are printed; all of them stand on the page."""
 
 
 @click.command("linelist")
@@ -51,12 +58,13 @@ def import_linelist(
     from khien.kernel.errors import Problem
     from khien.kernel.staff import system_actor
     from khien.rooms.tracing import reads
+    from khien.rooms.tracing.linelist import CASE_FIELDS, LINK_FIELDS
     from khien.rooms.tracing.verbs import import_line_list
 
     actor = system_actor("import linelist")
     with translation.override("vi"):
         try:
-            given = _given(mapping)
+            given = _given(mapping, {**CASE_FIELDS, **LINK_FIELDS})
             unit = _unit(unit_code)
             with transaction.atomic():
                 answer = import_line_list(
@@ -114,16 +122,84 @@ def import_linelist(
         click.echo(f"Xem tại /tracing/outbreaks/{intake.outbreak_id}/")
 
 
-def _given(mapping: tuple[str, ...]) -> dict[str, str]:
+@click.command("contacts")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--outbreak", "name", default="", help="Outbreak whose case numbers the file uses for people.")
+@click.option(
+    "--unit", "unit_code", help="Code of the unit of the outbreak and of the log (default: the province)."
+)
+@click.option(
+    "--map",
+    "mapping",
+    multiple=True,
+    metavar="FIELD=COLUMN",
+    help="Which column is which field (person, other, start, end). What is not given is guessed by the columns' "
+    "names and shown.",
+)
+@click.option("--dry-run", is_flag=True, help="Say what would happen and change nothing.")
+def import_contacts(
+    file: Path, name: str, unit_code: str | None, mapping: tuple[str, ...], dry_run: bool
+) -> None:
+    """Take in FILE, a CSV log in UTF-8 of who was near whom: person, other, start, end (ISO 8601; Vietnamese time where
+    no zone is written). People by public id, or by case number with --outbreak. Every row is stored, found already
+    there, or held with its reason. What is taken in stays so when the command is stopped: run it again to go on."""
+    import django
+
+    django.setup()
+    from django.db import ProgrammingError, transaction
+    from django.utils import translation
+
+    from khien.kernel.errors import Problem
+    from khien.kernel.staff import system_actor
+    from khien.rooms.tracing.pairlog import PAIR_FIELDS, read_log
+    from khien.rooms.tracing.verbs import import_pair_contacts
+
+    actor = system_actor("import contacts")
+    counts = dict.fromkeys(("received", "stored", "duplicate", "held"), 0)
+    with translation.override("vi"):
+        try:
+            data = file.read_bytes()
+            log = read_log(data, _given(mapping, PAIR_FIELDS))
+            click.echo(
+                "Các cột: " + ", ".join(f"{field} = {column}" for field, column in log.mapping.items())
+            )
+            unit, digest = _unit(unit_code), sha256(data).hexdigest()
+            with transaction.atomic() if dry_run else nullcontext():
+                for rows in log.portions():
+                    answer = import_pair_contacts(
+                        actor, unit=unit, rows=rows, outbreak_name=name, sha256=digest
+                    )
+                    for one in answer.held[: max(HELD_SHOWN - counts["held"], 0)]:
+                        click.echo(f"  giữ lại: dòng {one.row.line}, {one.fault.field}: {one.fault.reason}")
+                    for what in counts:
+                        counts[what] += getattr(answer.intake, what)
+                    if len(rows) < counts["received"]:
+                        click.echo(f"Đến dòng {rows[-1].line}: đã nhận {counts['received']} dòng", err=True)
+                if dry_run:
+                    transaction.set_rollback(True)
+        except Problem as problem:
+            click.echo(f"{problem}", err=True)
+            sys.exit(2)
+        except ProgrammingError:  # no tables yet
+            click.echo("Cơ sở dữ liệu chưa được chuẩn bị. Chạy khien migrate trước.", err=True)
+            sys.exit(2)
+    if counts["held"] > HELD_SHOWN:
+        click.echo(f"  và {counts['held'] - HELD_SHOWN} dòng giữ lại nữa")
+    click.echo(
+        f"Tiếp xúc: nhận {counts['received']} = ghi {counts['stored']} + trùng {counts['duplicate']}"
+        f" + giữ lại {counts['held']}"
+    )
+    click.echo("Chạy thử: chưa ghi gì." if dry_run else "Xem tại /tracing/pair-logs/")
+
+
+def _given(mapping: tuple[str, ...], fields: Iterable[str]) -> dict[str, str]:
     from khien.kernel.errors import Invalid
-    from khien.rooms.tracing.linelist import CASE_FIELDS, LINK_FIELDS
 
     given = {}
     for text in mapping:
         field, equals, column = text.partition("=")
-        if not equals or field not in {*CASE_FIELDS, *LINK_FIELDS}:
-            known = ", ".join({**CASE_FIELDS, **LINK_FIELDS})
-            raise Invalid(f"--map {text}: viết FIELD=CỘT.", way_out=f"Các trường: {known}.")
+        if not equals or field not in fields:
+            raise Invalid(f"--map {text}: viết FIELD=CỘT.", way_out=f"Các trường: {', '.join(fields)}.")
         given[field] = column
     return given
 

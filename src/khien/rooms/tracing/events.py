@@ -7,3 +7,7 @@ CONTACTS_APPROVED = declare(
     "Danh sách tiếp xúc được duyệt; payload: case, contacts: [{contact, person, degree, last_exposure (ISO)}]",
 )
 CASE_CLOSED = declare("case_closed", "Một ca bệnh được đóng; payload: case, person, unit")
+PAIR_CONTACTS_IMPORTED = declare(
+    "pair_contacts_imported",
+    "Tiếp xúc ghi bằng thiết bị được nhập; payload: log, stored, first_day, last_day (ISO)",
+)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
@@ -149,26 +149,53 @@ def decode(data: bytes) -> tuple[str, str]:
     return text, encoding
 
 
-def read_table(data: bytes) -> Table:
-    """The rows of a CSV file (separated by comma, semicolon or tab). Raises `Invalid`."""
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A CSV file whose header has been read; `rows` reads the rest, as often as asked."""
+
+    header: list[str]
+    encoding: str
+    text: str
+    delimiter: str
+
+    def rows(self) -> Iterator[tuple[int, list[str]]]:
+        """Rows that are not empty, each with the line on which it ends. Raises `Invalid`."""
+        reader = csv.reader(io.StringIO(self.text, newline=""), delimiter=self.delimiter)
+        try:
+            next(reader, None)
+            for row in reader:
+                if any(cell.strip() for cell in row):
+                    yield reader.line_num, row
+        except csv.Error as fault:
+            raise Invalid(
+                _("Dòng %(line)d không đúng dạng CSV.") % {"line": reader.line_num},
+                field="file",
+                way_out=_("Kiểm tra dấu nháy kép trong dòng đó."),
+            ) from fault
+
+
+def open_sheet(data: bytes) -> Sheet:
+    """A CSV file (separated by comma, semicolon or tab) with a header whose names are there once. Raises `Invalid`."""
     text, encoding = decode(data)
     first = text.split("\n", 1)[0]
     delimiter = max(",;\t", key=first.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     try:
-        header = [column.strip() for column in next(reader, [])]
-        rows = [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
+        header = [
+            column.strip()
+            for column in next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), [])
+        ]
     except csv.Error as fault:
         raise Invalid(
-            _("Dòng %(line)d không đúng dạng CSV.") % {"line": reader.line_num},
+            _("Dòng %(line)d không đúng dạng CSV.") % {"line": 1},
             field="file",
             way_out=_("Kiểm tra dấu nháy kép trong dòng đó."),
         ) from fault
-    if not any(header) or not rows:
+    sheet = Sheet(header, encoding, text, delimiter)
+    if not any(header) or next(sheet.rows(), None) is None:
         raise Invalid(
             _("Tệp không có dòng nào."),
             field="file",
-            way_out=_("Dòng đầu là tên cột, mỗi dòng sau là một ca."),
+            way_out=_("Dòng đầu là tên cột, mỗi dòng sau là một bản ghi."),
         )
     doubled = sorted({column for column in header if column and header.count(column) > 1})
     if doubled:
@@ -177,18 +204,34 @@ def read_table(data: bytes) -> Table:
             field="file",
             way_out=_("Đổi tên một trong hai cột."),
         )
+    return sheet
+
+
+def read_table(data: bytes) -> Table:
+    """The rows of a CSV file of at most `MAX_ROWS` rows. Raises `Invalid`."""
+    sheet = open_sheet(data)
+    rows = list(sheet.rows())
     if len(rows) > MAX_ROWS:
         raise Invalid(
             _("Tệp có hơn %(limit)d dòng.") % {"limit": MAX_ROWS},
             field="file",
             way_out=_("Chia thành nhiều tệp."),
         )
-    return Table(header, rows, encoding)
+    return Table(sheet.header, rows, sheet.encoding)
 
 
 def guess(header: list[str], sheet: str, given: Mapping[str, str]) -> dict[str, str]:
+    """Which column of a line list or of its links is which field. Raises `Invalid`, as `guess_columns`."""
+    return guess_columns(header, CASE_FIELDS if sheet == "cases" else LINK_FIELDS, _REQUIRED[sheet], given)
+
+
+def guess_columns(
+    header: list[str],
+    fields: Mapping[str, Sequence[str]],
+    required: Iterable[str],
+    given: Mapping[str, str],
+) -> dict[str, str]:
     """Which column is which field: as given, the rest by name. Raises `Invalid` for columns that are not there."""
-    fields = CASE_FIELDS if sheet == "cases" else LINK_FIELDS
     mapping: dict[str, str] = {}
     for name, column in given.items():
         if name not in fields:
@@ -207,7 +250,7 @@ def guess(header: list[str], sheet: str, given: Mapping[str, str]) -> dict[str, 
             found = next((plain[s] for s in synonyms if s in plain and plain[s] not in taken), None)
             if found is not None:
                 mapping[name] = found
-    missing = [name for name in _REQUIRED[sheet] if name not in mapping]
+    missing = [name for name in required if name not in mapping]
     if missing:
         raise Invalid(
             _("Không đoán được cột cho “%(name)s”.") % {"name": missing[0]},

@@ -428,3 +428,48 @@ class HeldLine(models.Model):
 
     def __str__(self) -> str:
         return f"{self.sheet}:{self.line}"
+
+
+class PairLogImport(Scoped):
+    """One portion of a log of pair contacts taken in: received = stored + duplicate + held. The contacts themselves lie
+    in presence."""
+
+    scope_roles = TRACERS
+
+    unit = models.ForeignKey(AdminUnit, models.PROTECT, related_name="+")
+    at = models.DateTimeField()
+    sha256 = models.CharField(max_length=64, blank=True, help_text="of the whole file")
+    first_line = models.PositiveIntegerField(help_text="line of the file, the header is 1")
+    last_line = models.PositiveIntegerField()
+    received = models.PositiveIntegerField()
+    stored = models.PositiveIntegerField()
+    duplicate = models.PositiveIntegerField()
+    held = models.PositiveIntegerField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(received=F("stored") + F("duplicate") + F("held")), name="pair_log_loses_no_row"
+            )
+        ]
+        indexes: ClassVar = [models.Index(fields=["-at", "-id"], name="pair_log_at")]
+
+    def __str__(self) -> str:
+        return f"{self.at:%Y-%m-%d}: {self.first_line}-{self.last_line}"
+
+
+class HeldPair(models.Model):
+    """A row of such a log that was not taken, with its reason; gone once it has been."""
+
+    intake = models.ForeignKey(PairLogImport, models.CASCADE, related_name="held_rows")
+    digest = models.CharField(max_length=32, unique=True, help_text="keyed hash of the row: held once")
+    line = models.PositiveIntegerField(help_text="line of the file, the header is 1")
+    field = models.CharField(max_length=10)
+    row = models.JSONField(help_text="{field: cell}, long numbers masked")
+    reason = models.CharField(max_length=300)
+
+    class Meta:
+        ordering: ClassVar = ["-intake", "line"]
+
+    def __str__(self) -> str:
+        return f"{self.line}: {self.reason}"

@@ -519,6 +519,15 @@ def outbreak_page(request: Request, outbreak_id: int) -> HttpResponse:
     )
 
 
+@staff_page(*TRACING)
+def pair_log_page(request: Request) -> HttpResponse:
+    """Logs of pair contacts taken in, and the rows held back with their reasons."""
+    actor = request.actor
+    page = Paginator(reads.held_pairs(actor), PER_PAGE).get_page(request.GET.get("page"))
+    logs = reads.pair_logs(actor)[:PER_PAGE]
+    return render(request, "tracing/pair_logs.html", {"page": page, "logs": logs})
+
+
 def _number(text: str | None) -> int | None:
     return int(text) if text and text.isdecimal() and len(text) < 18 else None
 
@@ -542,4 +551,5 @@ urlpatterns = [
     path("held/<int:held_id>/", settle, name="settle"),
     path("outbreaks/", outbreak_list, name="outbreaks"),
     path("outbreaks/<int:outbreak_id>/", outbreak_page, name="outbreak"),
+    path("pair-logs/", pair_log_page, name="pair_logs"),
 ]

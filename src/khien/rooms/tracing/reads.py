@@ -25,9 +25,11 @@ from khien.rooms.tracing.models import (
     CaseStep,
     ContactList,
     Exposure,
+    HeldPair,
     HeldResult,
     LineListImport,
     Outbreak,
+    PairLogImport,
     SourceProposal,
     TracedContact,
 )
@@ -285,6 +287,17 @@ def imports(actor: Actor, outbreak_id: int | None = None) -> list[LineListImport
     if outbreak_id is not None:
         rows = rows.filter(outbreak_id=outbreak_id)
     return list(rows.prefetch_related("held_lines").order_by("-at", "-pk")[:50])
+
+
+def pair_logs(actor: Actor) -> QuerySet[PairLogImport]:
+    """Portions of logs of pair contacts taken in, newest first. Counts only."""
+    rows: QuerySet[PairLogImport] = PairLogImport.objects.seen_by(actor)
+    return rows.select_related("unit").order_by("-at", "-pk")
+
+
+def held_pairs(actor: Actor) -> QuerySet[HeldPair]:
+    """Rows of such logs that still wait to be mended, newest first. They name nobody of the ledger."""
+    return HeldPair.objects.filter(intake__in=PairLogImport.objects.seen_by(actor)).select_related("intake")
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,10 +15,11 @@ from khien.kernel.errors import Invalid
 from khien.kernel.presence import segments
 from khien.rooms.tracing import rulebook
 from khien.rooms.tracing.finding.answer import Finding, FoundContact, FoundSource, Meeting
-from khien.rooms.tracing.finding.coverage import coverage
+from khien.rooms.tracing.finding.coverage import coverage, days_forgotten
 from khien.rooms.tracing.finding.first import FirstDegree
 from khien.rooms.tracing.finding.households import household_of, members
 from khien.rooms.tracing.finding.own import Whereabouts
+from khien.rooms.tracing.finding.registers import registered, registered_sources
 from khien.rooms.tracing.finding.second import second_degree
 from khien.rooms.tracing.finding.sources import possible_sources
 from khien.rooms.tracing.models import Case
@@ -54,21 +55,28 @@ def find(case: Case, now: datetime) -> Finding:
     first.meet_presence(where, told, always)
     first.meet_household(household)
     first.meet_interviewed(told)
-    contacts = first.contacts()
+    contacts, unknown = registered(first.contacts())
     legal = [c for c in contacts if c.clause]
     others = [c for c in contacts if not c.clause]
     second, second_found = second_degree(case, rules, where.snapshot, until, legal)
+    second, strangers = registered(second)
+    unknown |= strangers
     # A person once on the list stands there once: F1 by law, F2 by law, then exposures without legal ground.
     seconds = {c.person_id for c in second}
     listed = [*legal, *second, *(c for c in others[: rules.max_listed] if c.person_id not in seconds)]
     sources = possible_sources(where, rules, anchor, household)
+    sources, strangers = registered_sources(sources)
     return Finding(
         window_from=start,
         window_until=until,
         rules=rules,
         contacts=listed,
         sources=sources,
-        coverage=coverage(where, start, until),
+        coverage={
+            **coverage(where, start, until),
+            "source_days_forgotten": days_forgotten(back_from, back_until),
+            "unknown_people": len(unknown | strangers),
+        },
         counts={
             "f1": len(legal),
             "f2": len(second),

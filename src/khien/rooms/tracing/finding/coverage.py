@@ -32,10 +32,7 @@ def coverage(where: Whereabouts, start: datetime, until: datetime) -> dict[str, 
         days.update(range(local_day(max(enter, low)), local_day(max(min(leave, high) - 1, enter, low)) + 1))
     for mark in marks:
         days.add(local_day(in_seconds(mark.start)))
-    first_day, last_day = local_day(low), local_day(high - 1)
-    wanted = range(first_day, last_day + 1)
-    gone = presence.forgotten_before()
-    forgotten = first_day if gone is None else (gone - EPOCH_DAY).days
+    wanted = range(local_day(low), local_day(high - 1) + 1)
     stays, inferred = presence.own_exits(where.case.person_id, start, until)
     hidden = estimate(where.case, where.snapshot, start, until)
     return {
@@ -44,9 +41,18 @@ def coverage(where: Whereabouts, start: datetime, until: datetime) -> dict[str, 
         "stays": len(others),
         "days": len(wanted),
         "days_known": len(days & set(wanted)),
-        "days_forgotten": sum(day < forgotten for day in wanted),
+        "days_forgotten": days_forgotten(start, until),
         "own_stays": stays,
         "own_exits_inferred": inferred,
         "seen_percent": None if hidden.share is None else round(hidden.share * 100),
         "interviews": hidden.interviews,
     }
+
+
+def days_forgotten(start: datetime, until: datetime) -> int:
+    """How many of the Vietnamese days that [start, until) touches are forgotten already."""
+    gone = presence.forgotten_before()
+    if gone is None:
+        return 0
+    first, last = local_day(in_seconds(start)), local_day(in_seconds(until) - 1)
+    return max(min((gone - EPOCH_DAY).days, last + 1) - first, 0)

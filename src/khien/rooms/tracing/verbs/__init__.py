@@ -14,6 +14,7 @@ from khien.rooms.tracing.verbs.cases import (
 )
 from khien.rooms.tracing.verbs.contacts import approve_contacts, list_contacts, reject_contact
 from khien.rooms.tracing.verbs.linelists import import_line_list
+from khien.rooms.tracing.verbs.pairlogs import import_pair_contacts
 from khien.rooms.tracing.verbs.retention import forget_contacts, forget_held
 from khien.rooms.tracing.verbs.sources import link_source, reject_source
 
@@ -27,6 +28,7 @@ __all__ = [
     "forget_held",
     "hold_result",
     "import_line_list",
+    "import_pair_contacts",
     "link_source",
     "list_contacts",
     "mark_isolated",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 from khien.kernel import clock
-from khien.rooms.tracing.models import Case, ContactList, HeldLine, HeldResult, TracedContact
+from khien.rooms.tracing.models import Case, ContactList, HeldLine, HeldPair, HeldResult, TracedContact
 
 
 def forget_contacts(before: date) -> int:
@@ -20,8 +20,9 @@ def forget_contacts(before: date) -> int:
 
 
 def forget_held(before: date) -> int:
-    """Remove held lines and settled held results from before a day; returns rows gone."""
+    """Remove held lines and rows, and settled held results from before a day; returns rows gone."""
     moment = clock.start_of_day(before)
     lines, _rows = HeldLine.objects.filter(intake__at__lt=moment).delete()
+    pairs, _rows = HeldPair.objects.filter(intake__at__lt=moment).delete()
     results, _rows = HeldResult.objects.filter(held_at__lt=moment, settled_at__isnull=False).delete()
-    return lines + results
+    return lines + pairs + results
