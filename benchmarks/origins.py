@@ -2,8 +2,8 @@
 
 Synthetic provinces (`khien.simulation`) are observed through scans at several coverages. A *cluster* is a place (its
 room where it has rooms) outside homes and an hour in which two or more people were infected. What a tracer has is
-posed to `khien.engine.origins`: the confirmed cases of the cluster with their onsets, and everybody confirmed before the last
-of their results. docs/precision.md explains the measure and its limits.
+posed to `khien.engine.origins`: the confirmed cases of the cluster with their onsets, and everybody confirmed before
+the last of their results. docs/precision.md explains the measure and its limits.
 """
 
 from __future__ import annotations
@@ -22,7 +22,15 @@ from rich.table import Table
 from benchmarks.precision import DAY_S, Case, cases_of, seconds
 from benchmarks.report import Figure, show
 from khien.engine.live import Stays, days_of
-from khien.engine.origins import Ill, Incubation, PlaceHours, occasions, place_hours, possible_sources
+from khien.engine.origins import (
+    Ill,
+    Incubation,
+    PlaceHours,
+    known_sources,
+    occasions,
+    place_hours,
+    possible_sources,
+)
 from khien.engine.scoring import Exposures, RiskParameters, crowd, hazards
 from khien.engine.snapshot import Piece, Snapshot
 from khien.engine.spaces import Spaces
@@ -219,14 +227,13 @@ def answer(seen: Observed, cluster: Cluster, cases: Sequence[Case]) -> Answer:
     sources = possible_sources(
         seen.with_homes, asked, INCUBATION, known=known, spaces=seen.spaces, min_minutes=0
     )
-    first = int(sources.person[0]) if len(sources) else -1
-    if len(found) and found.known[0] > 0:
-        first = int(found.source[0])
-    among = set(sources.person.tolist())
+    there = known_sources(seen.scanned, found, asked, known, spaces=seen.spaces)
+    named = [*there.person[:1].tolist(), *sources.person[:1].tolist(), -1]
+    among = {*sources.person.tolist(), *there.person.tolist()}
     right = np.array([cluster.is_at(int(place)) for place in found.place], bool)
     on_time = right & (found.hour == cluster.hour)
     return Answer(
-        source=float(first in cluster.sources),
+        source=float(named[0] in cluster.sources),
         hour=float(len(found) > 0 and on_time[0]),
         place=float(len(found) > 0 and right[0]),
         hour_among=float(on_time.any()),
@@ -319,10 +326,10 @@ def measure(
     """Simulate, ask, print the tables, and return the figures."""
     start = date(2022, 1, 3)
     console.print(
-        "Cluster: a place (its room) outside homes and an hour with two or more people infected; asked where two or more of "
-        "its confirmed cases' stays were recorded there. Right hour: the place or room named first, and the hour. Right "
-        "occasion: the hour lies in the stretch of consecutive shared hours around the first. Right source: who "
-        "infected most of them. Ceiling: one of the two is among the candidates at all.",
+        "Cluster: a place (its room) outside homes and an hour with two or more people infected; asked where two or"
+        " more stays of its confirmed cases were recorded. Right hour: the place or room named first, and the hour."
+        " Right occasion: the hour lies in the stretch of consecutive shared hours around the first. Right source: who"
+        " infected most of them. Ceiling: one of the two is among the candidates at all.",
         highlight=False,
     )
     table = Table(title="Clusters, named first")

@@ -17,11 +17,13 @@ The hour must also fit the onsets. Each case there has the weight
     weight = density(onset - middle of the hour) / mean density over the window x share of the hour spent there
 
 1 for an hour at random; the density is a published incubation time (`Incubation`). Places and hours are ranked by the
-lift's *lower* bound x the product of the weights x (`unseen` + the shedding of known cases who were there then).
-Cases that do not fit need not be explained: of the cases there, those count that make this product greatest.
+lift's *lower* bound x the product of the weights. Cases that do not fit need not be explained: of the cases there,
+those count that make this product greatest.
 
-`possible_sources` ranks people instead: for each case the sum over meetings of hours x risk of the place x weight x
-shedding, and over the cases the product, with a floor for a meeting that nobody recorded.
+`known_sources` ranks known cases by where they were: the sum over these places and hours of that product x shedding,
+x the share of the hour spent there. `possible_sources` ranks everybody whom the cases met: for each case the sum over
+meetings of hours x risk of the place x weight x shedding, and over the cases the product, with a floor for a meeting
+that nobody recorded.
 
 Nothing here knows how an epidemic was simulated. The ranking proposes; a tracer decides.
 """
@@ -179,7 +181,7 @@ class Occasions:
 class PossibleSources:
     """Who may have infected the cases, the most probable first (ties by id).
 
-    `score` is relative: the greatest possible is 1. `cases` says how many of them the person met, `known` whether they
+    `score` is relative, at most 1. `cases` says how many of them the person met, `known` whether they
     are a known case.
     """
 
@@ -203,14 +205,14 @@ def place_hours(
     at_least: int = 2,
     confidence: float = 0.95,
     shedding: Sequence[tuple[float, float]] = RiskParameters.shedding,
-    unseen: float = 0.1,
 ) -> PlaceHours:
     """Places and hours at which `at_least` of the cases were while they may have been infected, best first.
 
     A stay in a room is one in the building around it too (`spaces`); a building is left out at an hour when all its
     cases were seen in one of its rooms. `people` is of how many there are records (by default all ids of
-    `presence`). The period of the ordinary traffic is that of all windows. Raises UnknownPerson for a case without
-    records, ValueError for `at_least` below 1 or a `confidence` that is none.
+    `presence`). The ordinary traffic is that of the days of all windows of which there are records. Who among the
+    `known` cases was there then is told, and does not change the rank. Raises UnknownPerson for a case without records,
+    ValueError for `at_least` below 1 or a `confidence` that is none.
     """
     if at_least < 1 or not 0 < confidence < 1:
         raise ValueError("at_least must be at least 1, and confidence between 0 and 1")
@@ -233,13 +235,14 @@ def place_hours(
     place, hour, size, weight = place[kept], hour[kept], size[kept], weight[row]
 
     everybody = len(presence.person_ids) if people is None else people
-    days = (int(spells.begin.min()) + ZONE_S) // DAY_S, -(-(int(spells.end.max()) + ZONE_S) // DAY_S)
-    there, such_days = _traffic(presence, place, hour, spaces, days)
+    there, such_days = _traffic(presence, place, hour, spaces, _period(presence, spells, hour))
     usual = there / such_days
     rate = everybody / max(len(cases), 1) * such_days
     explained, score, fit = _best_explained(size, weight, there, rate, at_least, confidence)
-    shed, source = _known_there(presence, place, hour, cases, known, spaces, shedding)
-    score = score + np.log(unseen + shed)
+    row, number, shed = _known_there(presence, place, hour, cases, known, spaces, shedding)
+    source = np.zeros(len(place), np.int64)
+    rising = np.lexsort((-number, shed))
+    source[row[rising]] = number[rising]
     low, high = (ratio * rate for ratio in _interval(size, there, confidence))
     found = PlaceHours(
         place=presence.place_ids[place],
@@ -252,7 +255,7 @@ def place_hours(
         low=low,
         high=high,
         fit=fit,
-        known=shed,
+        known=np.bincount(row, weights=shed, minlength=len(place)).astype(np.float64),
         source=presence.person_ids[source],
         score=score,
     )
@@ -275,6 +278,36 @@ def occasions(found: PlaceHours) -> Occasions:
     rank = np.argsort(best)
     return Occasions(
         found.place[best[rank]], hour[first[rank]], hour[last[rank]] + HOUR_S, best[rank].astype(np.int64)
+    )
+
+
+def known_sources(
+    presence: Presence | Snapshot,
+    found: PlaceHours,
+    cases: Ill,
+    known: Ill,
+    *,
+    spaces: Spaces = _NO_SPACES,
+    shedding: Sequence[tuple[float, float]] = RiskParameters.shedding,
+) -> PossibleSources:
+    """The known cases who shed where and when several `cases` were together (`found`, by `place_hours`).
+
+    For cases that are thought to have been infected together; `possible_sources` also takes what one of them met alone.
+    `cases` of the answer is the most who were there at once. Raises UnknownPerson for a case without records.
+    """
+    none = np.empty(0, np.int64)
+    if not len(found):
+        return PossibleSources(presence.person_ids[none], np.empty(0), none, np.empty(0, bool))
+    place, hour = presence.numbers_of_places(found.place), found.hour // HOUR_S
+    row, number, shed = _known_there(presence, place, hour, cases, known, spaces, shedding)
+    ids, slot = np.unique(number, return_inverse=True)
+    score = np.bincount(slot, weights=np.exp(found.score[row] - found.score[0]) * shed, minlength=len(ids))
+    most = np.zeros(len(ids), np.int64)
+    np.maximum.at(most, slot, found.cases[row])
+    order = np.lexsort((ids, -score))
+    greatest = score.max(initial=0) or 1.0
+    return PossibleSources(
+        presence.person_ids[ids[order]], score[order] / greatest, most[order], np.ones(len(ids), bool)
     )
 
 
@@ -398,6 +431,17 @@ def _told_by_a_room(place: IntArray, hour: IntArray, size: IntArray, spaces: Spa
     return np.isin(number[rooms.shape[1] :], number[: rooms.shape[1]])
 
 
+def _period(presence: Presence | Snapshot, spells: Spells, hour: IntArray) -> tuple[int, int]:
+    """The days [first, last) since 1970 of Viet Nam that the windows touch and from which there are records."""
+    recorded = presence.days_with_stays
+    reached = (
+        int(hour.max()) * HOUR_S + ZONE_S
+    ) // DAY_S  # a stay may outlast the last day on which one began
+    first = max((int(spells.begin.min()) + ZONE_S) // DAY_S, recorded[0])
+    last = min(-(-(int(spells.end.max()) + ZONE_S) // DAY_S), max(recorded[1], reached) + 1)
+    return first, last
+
+
 def _traffic(
     presence: Presence | Snapshot, place: IntArray, hour: IntArray, spaces: Spaces, days: tuple[int, int]
 ) -> tuple[FloatArray, IntArray]:
@@ -490,9 +534,8 @@ def _known_there(
     known: Ill | None,
     spaces: Spaces,
     shedding: Sequence[tuple[float, float]],
-) -> tuple[FloatArray, IntArray]:
-    """The shedding of known cases (not those asked about) at each place and hour, summed, and the number of the one
-    who shed most."""
+) -> tuple[IntArray, IntArray, FloatArray]:
+    """Which known cases (not those asked about) shed at which place and hour: the hour's position, number, shedding."""
     number, at = _numbers_of_known(presence, known)
     others = ~np.isin(number, presence.indexes_of_persons(cases.person))
     number, at = number[others], at[others]
@@ -509,10 +552,8 @@ def _known_there(
     here = (key[row] == there.place * span + there.hour) & (there.hour < span - 1)
     row, owner = row[here], there.owner[here]
     shed = _shed((there.hour[here] * HOUR_S + HOUR_S / 2 - at[owner]) / DAY_S, shedding) * there.share[here]
-    most = np.zeros(len(place), np.int64)
-    rising = np.lexsort((-number[owner], shed))
-    most[row[rising]] = number[owner][rising]
-    return np.bincount(row, weights=shed, minlength=len(place)).astype(np.float64), most
+    some = shed > 0
+    return row[some], number[owner[some]], shed[some]
 
 
 def _numbers_of_known(presence: Presence | Snapshot, known: Ill | None) -> tuple[IntArray, IntArray]:
