@@ -410,7 +410,7 @@ def measure(
 @click.option("--people", default=100_000, show_default=True, type=click.IntRange(min=1_000))
 @click.option("--days", default=28, show_default=True, type=click.IntRange(min=7))
 @click.option("--seed", default=41, show_default=True, help="Of the first world; the next ones follow it.")
-@click.option("--worlds", default=4, show_default=True, type=click.IntRange(min=1))
+@click.option("--worlds", default=6, show_default=True, type=click.IntRange(min=1))
 @click.option("--coverage", "coverages", multiple=True, type=click.FloatRange(0.01, 1), default=COVERAGES)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object as the last line.")
 def main(people: int, days: int, seed: int, worlds: int, coverages: tuple[float, ...], as_json: bool) -> None:

@@ -30,7 +30,7 @@ Nothing here knows how an epidemic was simulated. The ranking proposes; a tracer
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
@@ -201,6 +201,7 @@ def place_hours(
     *,
     known: Ill | None = None,
     spaces: Spaces = _NO_SPACES,
+    told: Iterable[tuple[int, int, int, int]] = (),
     people: int | None = None,
     at_least: int = 2,
     confidence: float = 0.95,
@@ -209,10 +210,11 @@ def place_hours(
     """Places and hours at which `at_least` of the cases were while they may have been infected, best first.
 
     A stay in a room is one in the building around it too (`spaces`); a building is left out at an hour when all its
-    cases were seen in one of its rooms. `people` is of how many there are records (by default all ids of
-    `presence`). The ordinary traffic is that of the days of all windows of which there are records. Who among the
-    `known` cases was there then is told, and does not change the rank. Raises UnknownPerson for a case without records,
-    ValueError for `at_least` below 1 or a `confidence` that is none.
+    cases were seen in one of its rooms. `told` are further stays of the cases: position among them, number of the
+    place, enter, leave. `people` is of how many there are records (by default counted). The ordinary traffic is that
+    of the days of all windows of which there are records. Who among the `known` cases was there then is told, and
+    does not change the rank. Raises UnknownPerson for a case without records, ValueError for `at_least` below 1 or a
+    `confidence` that is none.
     """
     if at_least < 1 or not 0 < confidence < 1:
         raise ValueError("at_least must be at least 1, and confidence between 0 and 1")
@@ -221,7 +223,7 @@ def place_hours(
         cases.at - round(incubation.longest_days * DAY_S),
         cases.at - round(incubation.shortest_days * DAY_S),
     )
-    at = _hours_of(presence, spells, spaces)
+    at = _hours_of(presence, spells, spaces, told)
     weight = cases.weight(at.owner, at.hour * HOUR_S + HOUR_S / 2, incubation) * at.share
     order = np.lexsort((-weight, at.hour, at.place))
     at, weight = at.where(order), weight[order]
@@ -234,7 +236,7 @@ def place_hours(
     _number, row = expand(first[kept], (first + size)[kept])
     place, hour, size, weight = place[kept], hour[kept], size[kept], weight[row]
 
-    everybody = len(presence.person_ids) if people is None else people
+    everybody = presence.number_of_people if people is None else people
     there, such_days = _traffic(presence, place, hour, spaces, _period(presence, spells, hour))
     usual = there / such_days
     rate = everybody / max(len(cases), 1) * such_days
@@ -394,11 +396,19 @@ class _Hours:
         return _Hours(*(column[chosen] for column in vars(self).values()))
 
 
-def _hours_of(presence: Presence | Snapshot, spells: Spells, spaces: Spaces) -> _Hours:
+def _hours_of(
+    presence: Presence | Snapshot,
+    spells: Spells,
+    spaces: Spaces,
+    told: Iterable[tuple[int, int, int, int]] = (),
+) -> _Hours:
     """The hours of the spells' people at each place and at those around it, overlapping stays counted once."""
-    owner, place, enter, leave = presence.stays_in(spells)
+    further = np.array(list(told), np.int64).reshape(-1, 4).T
+    owner, place, enter, leave = np.concatenate((np.stack(presence.stays_in(spells)), further), axis=1)
     start = np.maximum(enter, spells.begin[owner])
     stop = np.minimum(np.maximum(leave, enter + 1), spells.end[owner])
+    within = start < stop
+    owner, place, start, stop = owner[within], place[within], start[within], stop[within]
     position, outer = spaces.around(place)
     owner, place = np.append(owner, owner[position]), np.append(place, outer)
     start, stop = np.append(start, start[position]), np.append(stop, stop[position])

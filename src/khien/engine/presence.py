@@ -171,6 +171,11 @@ class Presence:
         """Records handed in: those kept and those refused."""
         return len(self) + len(self.refused)
 
+    @property
+    def number_of_people(self) -> int:
+        """Of how many people there are stays."""
+        return len(self.person_ids)
+
     @cached_property
     def days_with_stays(self) -> tuple[int, int]:
         """The first and the last day (of Viet Nam, since 1970-01-01) on which a stay began."""
