@@ -101,7 +101,7 @@ def test_the_pages_are_whole_at_both_widths(case: Case, visitor: Visitor) -> Non
     verbs.list_contacts(SYSTEM, case_id=case.pk)
     contact = case.contacts.first()
     assert contact is not None
-    outbreak = Case.objects.exclude(pk=case.pk).earliest("pk")
+    outbreak = Case.objects.filter(outbreak__isnull=False).earliest("pk")
     visitor.sign_in("truyvet")
     faults: list[str] = []
     for path, name in (
