@@ -224,7 +224,8 @@ def place_hours(
         cases.at - round(incubation.shortest_days * DAY_S),
     )
     at = _hours_of(presence, spells, spaces, told)
-    weight = cases.weight(at.owner, at.hour * HOUR_S + HOUR_S / 2, incubation) * at.share
+    middle = (at.hour * HOUR_S + HOUR_S / 2).astype(np.float64)
+    weight = cases.weight(at.owner, middle, incubation) * at.share
     order = np.lexsort((-weight, at.hour, at.place))
     at, weight = at.where(order), weight[order]
     first = _firsts(at.place, at.hour)
@@ -236,10 +237,10 @@ def place_hours(
     _number, row = expand(first[kept], (first + size)[kept])
     place, hour, size, weight = place[kept], hour[kept], size[kept], weight[row]
 
-    everybody = presence.number_of_people if people is None else people
+    everybody = float(presence.number_of_people if people is None else people)
     there, such_days = _traffic(presence, place, hour, spaces, _period(presence, spells, hour))
     usual = there / such_days
-    rate = everybody / max(len(cases), 1) * such_days
+    rate = (everybody / max(len(cases), 1) * such_days).astype(np.float64)
     explained, score, fit = _best_explained(size, weight, there, rate, at_least, confidence)
     row, number, shed = _known_there(presence, place, hour, cases, known, spaces, shedding)
     source = np.zeros(len(place), np.int64)
@@ -608,10 +609,5 @@ def _met(
 
 def _nowhere(presence: Presence | Snapshot) -> PlaceHours:
     none, real = np.empty(0, np.int64), np.empty(0, np.float64)
-    return PlaceHours(
-        presence.place_ids[none],
-        *[none] * 4,
-        *[real] * 6,
-        presence.person_ids[none],
-        real,
-    )
+    place, person = presence.place_ids[none], presence.person_ids[none]
+    return PlaceHours(place, none, none, none, none, real, real, real, real, real, real, person, real)

@@ -65,14 +65,14 @@ class TogetherForm(forms.Form):
         choices=_days,
         coerce=int,
         required=False,
-        empty_value=21,
+        empty_value=None,
     )
     at_least = forms.TypedChoiceField(
         label=_("Nơi có ít nhất"),
         choices=_numbers_of_cases,
         coerce=int,
         required=False,
-        empty_value=2,
+        empty_value=None,
     )
     unit = forms.IntegerField(required=False, widget=forms.HiddenInput)
     outbreak = forms.IntegerField(required=False, widget=forms.HiddenInput)

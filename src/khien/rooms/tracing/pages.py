@@ -344,7 +344,8 @@ def common_places(request: Request) -> HttpResponse:
     """Where several cases were together: of an outbreak, of recent cases, or what one case shared with others."""
     actor = request.actor
     form = forms.TogetherForm(request.GET)
-    wanted = reads.TogetherFilter(**form.cleaned_data) if form.is_valid() else reads.TogetherFilter()
+    told = {name: value for name, value in form.cleaned_data.items() if value} if form.is_valid() else {}
+    wanted = reads.TogetherFilter(**told)
     case = reads.case(actor, wanted.case) if wanted.case is not None else None
     outbreak = reads.outbreak(actor, wanted.outbreak) if wanted.outbreak is not None else None
     found = reads.together(actor, wanted)

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import numpy as np
 
 from khien.engine.encounter import Spells
-from khien.engine.origins import Ill, PlaceHours, occasions, place_hours
+from khien.engine.origins import PlaceHours, occasions, place_hours
 from khien.engine.snapshot import Snapshot
 from khien.engine.spaces import Spaces
-from khien.kernel import clock
 from khien.kernel.places import reads as places
 from khien.kernel.presence import segments
 from khien.kernel.presence.pairs import is_pair
 from khien.rooms.tracing import rulebook
+from khien.rooms.tracing.finding.illness import ill
 from khien.rooms.tracing.finding.own import in_seconds
 from khien.rooms.tracing.finding.tally import moment
 from khien.rooms.tracing.models import Case
@@ -24,8 +24,6 @@ from khien.rooms.tracing.rulebook import Rulebook
 
 SHOWN = 20
 """Common places answered with at most."""
-
-NOON = timedelta(hours=12)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,16 +75,16 @@ def common_places(
     rules = rulebook.of_case(max(dated, key=rulebook.day_of))
     nothing = replace(nothing, rules=rules)
     snapshot = segments.snapshot(now)
-    ill = _ill(dated)
+    them = ill(dated)
     windows = Spells(
-        ill.person,
-        ill.at - round(rules.max_incubation.total_seconds()),
-        ill.at - round(rules.min_incubation.total_seconds()),
+        them.person,
+        them.at - round(rules.max_incubation.total_seconds()),
+        them.at - round(rules.min_incubation.total_seconds()),
     )
     told = _told(dated)
     spaces = _spaces(snapshot, windows, told)
     found = _registered(
-        place_hours(snapshot, ill, rules.incubation, spaces=spaces, told=told, at_least=at_least)
+        place_hours(snapshot, them, rules.incubation, spaces=spaces, told=told, at_least=at_least)
     )
     there = _Presence(snapshot, spaces, dated, windows, told)
     stretches = occasions(found)
@@ -130,18 +128,6 @@ def _one(
         may_be_infected=may_be_infected,
         infectious=infectious,
     )
-
-
-def _ill(cases: Sequence[Case]) -> Ill:
-    """The onset is known to the day: noon stands for it."""
-    at = [
-        in_seconds(clock.start_of_day(case.onset_on) + NOON)
-        if case.onset_on is not None
-        else in_seconds(case.sampled_at or case.opened_at)
-        for case in cases
-    ]
-    person = np.array([case.person_id for case in cases], np.int64)
-    return Ill(person, np.array(at, np.int64), np.array([case.onset_on is not None for case in cases], bool))
 
 
 def _told(cases: Sequence[Case]) -> list[tuple[int, int, int, int]]:
