@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import date
 from math import sqrt
+from time import perf_counter
 
 import click
 import numpy as np
@@ -114,6 +115,8 @@ class Answer:
     hour_among: float
     source_among: float
     source_known: float
+    ms: float
+    """Time of the question for places and hours."""
 
     @property
     def hour_or_source(self) -> float:
@@ -223,7 +226,9 @@ def answer(seen: Observed, cluster: Cluster, cases: Sequence[Case]) -> Answer:
     """Ask about one cluster, and compare with the truth."""
     known = ill([case for case in cases if case.result <= cluster.asked_at])
     asked = ill(cluster.cases)
+    began = perf_counter()
     found = place_hours(seen.scanned, asked, INCUBATION, known=known, spaces=seen.spaces)
+    took = perf_counter() - began
     sources = possible_sources(
         seen.with_homes, asked, INCUBATION, known=known, spaces=seen.spaces, min_minutes=0
     )
@@ -236,6 +241,7 @@ def answer(seen: Observed, cluster: Cluster, cases: Sequence[Case]) -> Answer:
         source=float(named[0] in cluster.sources),
         hour=float(len(found) > 0 and on_time[0]),
         place=float(len(found) > 0 and right[0]),
+        ms=1000 * took,
         hour_among=float(on_time.any()),
         source_among=float(bool(among & cluster.sources)),
         source_known=float(bool(set(known.person.tolist()) & cluster.sources)),
@@ -384,6 +390,9 @@ def measure(
                     bool(share >= GOAL) if number else None,
                 )
             )
+        if answers:
+            took = float(np.median([one.ms for one in answers]))
+            figures.append(Figure(f"{name}: places and hours of one cluster, median", took, "ms"))
         ranks = np.concatenate([world.ranks for world in worlds])
         known = np.concatenate([world.known for world in worlds])
         first = {n: float(((ranks >= 0) & (ranks < n)).mean()) for n in (1, 3, 10)}
