@@ -75,7 +75,7 @@ def test_the_interval_of_a_share_is_wilsons():
 
 
 def test_a_run_from_end_to_end():
-    arguments = ["--people", "8000", "--days", "24", "--worlds", "1", "--coverage", "0.9", "--seed", "3"]
+    arguments = ["--people", "12000", "--days", "24", "--worlds", "1", "--coverage", "1", "--seed", "4"]
     result = CliRunner().invoke(main, [*arguments, "--json"])
     assert result.exit_code == 0, result.output
     told = json.loads(result.output.splitlines()[-1])
