@@ -20,11 +20,10 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.report import Figure, show
-from benchmarks.worlds import DAY_S, Case, Meetings, World, seconds
+from benchmarks.worlds import DAY_S, Case, Meetings, Setting, World, seconds, settings_of
 from khien.engine.encounter import Spells
 from khien.engine.scoring import Exposures, RiskParameters, crowd, hazards
 from khien.engine.spaces import Own, meet
-from khien.simulation import Parameters
 
 LENGTHS = (3, 5, 10, 20, 50)
 RECALL_SHARE = 0.8
@@ -243,25 +242,6 @@ def plot(results: dict[str, tuple[Exposed, Ints]], path: Path) -> None:
     plt.close(figure)
 
 
-@dataclass(frozen=True)
-class Setting:
-    """How a world is seen: the name for the tables, and what differs from the simulation's defaults."""
-
-    name: str
-    parameters: Parameters
-
-
-COVERAGES = tuple(
-    Setting(f"coverage {share:.0%}", Parameters(coverage=share)) for share in (0.1, 0.25, 0.5, 0.9)
-)
-FAULTS = (
-    Setting("coverage 50%, every exit scanned", Parameters(coverage=0.5, exit_scanned=1.0)),
-    Setting("coverage 50%, no exit scanned", Parameters(coverage=0.5, exit_scanned=0.0, exit_only=0.0)),
-    Setting("coverage 50%, every tenth clock wrong", Parameters(coverage=0.5, wrong_clock=0.1)),
-    Setting("coverage 50%, every third clock wrong", Parameters(coverage=0.5, wrong_clock=0.33)),
-)
-
-
 def judged(name: str, rows: Exposed, seed: int, console: Console, *, goals: bool) -> list[Figure]:
     """Print the table of one setting and return its figures; without `goals` none is held against them."""
     order, best = (np.argsort(-score, kind="stable") for score in (rows.score, rows.best))
@@ -384,11 +364,8 @@ def main(
     if data is not None:
         judge(data.name, exposed(World.read(data)))
     else:
-        chosen = [Setting(f"coverage {share:.0%}", Parameters(coverage=share)) for share in coverages]
-        for setting in chosen or COVERAGES:
-            judge(setting.name, simulated(setting))
-        for setting in () if chosen else FAULTS:
-            judge(setting.name, simulated(setting), goals=False, draw=False)
+        for setting in settings_of(coverages):
+            judge(setting.name, simulated(setting), goals=setting.usual, draw=setting.usual)
     if out is not None:
         plot(shown, out / "precision.svg")
     show("precision", figures, as_json=as_json)

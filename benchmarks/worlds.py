@@ -5,7 +5,7 @@ The columns are those of docs/simulation-format.md; what lies under `truth/` is 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -167,6 +167,33 @@ class World:
                 known = began if began is not None and began < result else None
                 found[person] = Case(person, known, sampled, result)
         return list(found.values())
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How worlds are seen: a name for the tables, and what differs from the simulation's defaults; `usual` but for the
+    coverage, or with more faults than usual."""
+
+    name: str
+    parameters: Parameters
+    usual: bool = True
+
+
+_COVERAGES = (0.1, 0.25, 0.5, 0.9)
+_FAULTS = (
+    ("every exit scanned", Parameters(coverage=0.5, exit_scanned=1.0)),
+    ("no exit scanned", Parameters(coverage=0.5, exit_scanned=0.0, exit_only=0.0)),
+    ("every tenth clock wrong", Parameters(coverage=0.5, wrong_clock=0.1)),
+    ("every third clock wrong", Parameters(coverage=0.5, wrong_clock=0.33)),
+)
+
+
+def settings_of(coverages: Iterable[float] = ()) -> list[Setting]:
+    """These coverages; by default four of them, and at 50 % scans that are worse or better than usual."""
+    chosen = [Setting(f"coverage {share:.0%}", Parameters(coverage=share)) for share in coverages]
+    usual = [Setting(f"coverage {share:.0%}", Parameters(coverage=share)) for share in _COVERAGES]
+    faults = [Setting(f"coverage 50%, {name}", changed, usual=False) for name, changed in _FAULTS]
+    return chosen or [*usual, *faults]
 
 
 def seconds(column: pa.ChunkedArray) -> Ints:

@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[2]
 
 SMALLEST = {
     "coverage": "--seeds 1 --people 3000",
+    "origins": "--people 3000 --days 14 --worlds 1 --coverage 0.5",
     "precision": "--people 3000 --days 14 --worlds 1 --coverage 0.5",
     "search": "--people 300 --queries 12",
     "trace": "--records 0.05m --peers ncls --rounds 1",
@@ -34,7 +35,10 @@ def test_every_benchmark_is_run_here_or_named_as_too_large() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    [name if name in {"coverage", "precision"} else pytest.param(name, marks=pytest.mark.slow) for name in SMALLEST],
+    [
+        name if name in {"coverage", "origins", "precision"} else pytest.param(name, marks=pytest.mark.slow)
+        for name in SMALLEST
+    ],
 )
 def test_the_last_line_is_the_figures(name: str) -> None:
     told = last_line(name)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from khien.engine import OPEN, Presence, backward, encounters, forward, shared_place_hours
+from khien.engine import OPEN, Presence, backward, encounters, forward
 from tests.engine import oracle
 from tests.engine.oracle import Stay
 
@@ -114,38 +114,6 @@ def test_backward(data, onsets, incubation, limits):
     windows = {case: (onset - longest, onset - shortest) for case, onset in onsets.items()}
     assert table(found) == oracle.backward(stays, windows, least, after)
     assert found.cases.tolist() == sorted(found.cases, reverse=True)
-
-
-@settings(quick, max_examples=60)
-@given(records(), st.sets(st.integers(0, PERSONS - 1), min_size=2), windows)
-def test_shared_place_hours(data, cases, window):
-    """One oracle second is ten minutes here, so that stays cross hours."""
-    stays, presence = data
-    presence = Presence.from_arrays(
-        presence.person, presence.place, presence.enter * 600, presence.leave * 600
-    )
-    begin, end = (limit * 600 for limit in window)
-    people, guests = {}, {}
-    for stay in stays:
-        for moment in stay.moments:
-            key = stay.place, moment // 6 * 3600
-            people.setdefault(key, set()).add(stay.person)
-            if begin <= moment * 600 < end and stay.person in cases:
-                guests.setdefault(key, set()).add(stay.person)
-    persons = len({stay.person for stay in stays})
-    expected = {
-        key: (
-            len(those),
-            len(people[key]),
-            pytest.approx((len(those) / len(cases)) / (len(people[key]) / persons)),
-        )
-        for key, those in guests.items()
-        if len(those) >= 2
-    }
-    found = shared_place_hours(presence, sorted(cases), (begin, end))
-    columns = (found.place, found.hour, found.cases, found.people, found.lift)
-    rows = zip(*(column.tolist() for column in columns), strict=True)
-    assert {row[:2]: row[2:] for row in rows} == expected
 
 
 @pytest.mark.parametrize("seed", range(3))

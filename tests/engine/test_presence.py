@@ -16,7 +16,6 @@ from khien.engine import (
     contacts,
     encounters,
     forward,
-    shared_place_hours,
 )
 
 
@@ -119,16 +118,6 @@ def test_each_case_has_its_own_window():
     found = encounters(presence, [1, 2], [(0, 10), (50, 90)], min_minutes=0)
     rows = zip(found.case.tolist(), found.person.tolist(), found.overlap.tolist(), strict=True)
     assert list(rows) == [(1, 2, 10), (1, 3, 10), (2, 1, 40), (2, 3, 40)]
-
-
-def test_place_hours_that_explain_cases_come_first():
-    """Two cases share a small place and a large one: the small one has the greater lift."""
-    person = [1, 2, 1, 2, *range(3, 13)]
-    place = [8, 8, 9, 9, *[9] * 10]
-    presence = Presence.from_arrays(person, place, [0] * 14, [60] * 14)
-    found = shared_place_hours(presence, [1, 2], (0, 3600))
-    assert found.place.tolist() == [8, 9]
-    assert found.lift.tolist() == [6, 1]
 
 
 def test_somebody_without_records_is_named():

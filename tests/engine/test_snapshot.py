@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from khien.engine import OPEN, Presence, backward, encounters, forward, reach, reaching, shared_place_hours
+from khien.engine import OPEN, Presence, backward, encounters, forward, reach, reaching
 from khien.engine.live import Changes, Inconsistent, Live, Stays, days_of
 from khien.engine.reaching import Costs
 from khien.engine.scoring import others_present
@@ -215,22 +215,6 @@ def test_backward(world: World, onsets: Any, incubation: Any, limits: Any) -> No
             for records in (world.presence, world.snapshot)
         )
     )
-
-
-@quick
-@given(worlds(), st.sets(st.integers(0, PEOPLE - 1), min_size=2), windows)
-def test_shared_place_hours(world: World, cases: set[int], window: Any) -> None:
-    found = [
-        shared_place_hours(records, sorted(cases), window) for records in (world.presence, world.snapshot)
-    ]
-    assert {(p, h): (c, n) for p, h, c, n in rows_of(found[0])} == {
-        (p, h): (c, n) for p, h, c, n in rows_of(found[1])
-    }
-
-
-def rows_of(found: Any) -> list[tuple[int, int, int, int]]:
-    columns = (found.place, found.hour, found.cases, found.people)
-    return list(zip(*(column.tolist() for column in columns), strict=True))
 
 
 def test_a_snapshot_of_a_table_keeps_its_ids() -> None:

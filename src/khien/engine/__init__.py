@@ -14,17 +14,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from khien.engine.encounter import Encounters, encounters
+from khien.engine.origins import (
+    Ill,
+    Incubation,
+    PlaceHours,
+    PossibleSources,
+    known_sources,
+    occasions,
+    place_hours,
+    possible_sources,
+)
 from khien.engine.presence import OPEN, Presence, Refused, UnknownPerson
 from khien.engine.reading import UnreadableFile, read_presence
-from khien.engine.search import (
-    PlaceHours,
-    Sources,
-    Traced,
-    backward,
-    contacts,
-    forward,
-    shared_place_hours,
-)
+from khien.engine.search import Sources, Traced, backward, contacts, forward
 
 if TYPE_CHECKING:
     from khien.engine.reaching import Reached, reach
@@ -33,7 +35,10 @@ if TYPE_CHECKING:
 __all__ = [
     "OPEN",
     "Encounters",
+    "Ill",
+    "Incubation",
     "PlaceHours",
+    "PossibleSources",
     "Presence",
     "Reached",
     "Refused",
@@ -46,9 +51,12 @@ __all__ = [
     "contacts",
     "encounters",
     "forward",
+    "known_sources",
+    "occasions",
+    "place_hours",
+    "possible_sources",
     "reach",
     "read_presence",
-    "shared_place_hours",
 ]
 
 _COMPILED = {

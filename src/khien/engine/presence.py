@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 OPEN = int(np.iinfo(np.int64).min)
 """The leave time of a stay that has not ended (the same bits as NumPy's NaT)."""
 
+_DAY_S, _ZONE_S = 86_400, 25_200
 _BLOCKS = (10, 5)  # rows per block as powers of two, coarse to fine
 _PORTION = 4_000_000  # rows looked at in one go: bounds the memory of a busy query
 
@@ -168,6 +170,19 @@ class Presence:
     def received(self) -> int:
         """Records handed in: those kept and those refused."""
         return len(self) + len(self.refused)
+
+    @property
+    def number_of_people(self) -> int:
+        """Of how many people there are stays."""
+        return len(self.person_ids)
+
+    @cached_property
+    def days_with_stays(self) -> tuple[int, int]:
+        """The first and the last day (of Viet Nam, since 1970-01-01) on which a stay began."""
+        if not len(self):
+            return 0, -1
+        first, last = int(self.enter.min()), int(self.enter.max())
+        return (first + _ZONE_S) // _DAY_S, (last + _ZONE_S) // _DAY_S
 
     # -- asking ----------------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""Searches over encounters: forward from cases, backward to their possible sources, and where cases cross."""
+"""Searches over encounters: forward from cases, and backward to whom they met before."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy.typing as npt
 from khien.engine.encounter import Meeting, Spells, Thresholds, Window, meetings, spells_of
 from khien.engine.moments import Moment, seconds
 from khien.engine.presence import Presence
-from khien.engine.ranges import AnyArray, IntArray, expand
+from khien.engine.ranges import AnyArray, IntArray
 
 if TYPE_CHECKING:
     from khien.engine.snapshot import Snapshot
@@ -64,25 +64,6 @@ class Sources:
 
     def __len__(self) -> int:
         return len(self.cases)
-
-
-@dataclass(frozen=True, eq=False)
-class PlaceHours:
-    """Places and hours that several cases share, by (lift, cases) from high to low, then place and hour.
-
-    `hour` is the start (epoch seconds, a whole hour of Vietnamese time), `cases` how many of the cases
-    were there, `people` how many persons in all (the cases too), and `lift` how many times more frequent
-    the cases are there than people at large: (cases / all cases) / (people / all persons).
-    """
-
-    place: AnyArray
-    hour: IntArray
-    cases: IntArray
-    people: IntArray
-    lift: npt.NDArray[np.float64]
-
-    def __len__(self) -> int:
-        return len(self.hour)
 
 
 def contacts(
@@ -234,42 +215,6 @@ def backward(
         encounters=tally.encounters[order],
         first_at=tally.first[order],
         last_at=tally.last[order],
-    )
-
-
-def shared_place_hours(
-    presence: Presence | Snapshot,
-    cases: Sequence[Any] | AnyArray,
-    window: Window | Sequence[Window],
-    *,
-    at_least: int = 2,
-) -> PlaceHours:
-    """Places and hours at which `at_least` of the cases were within their windows, against everybody's presence.
-
-    Being at the place for any moment of an hour counts. Raises as `encounters`.
-    """
-    hour = 3600  # Vietnamese and UTC hours begin together
-    spells = spells_of(presence, cases, window)
-    slot, at, enter, leave = presence.stays_in(spells)
-    start = np.maximum(enter, spells.begin[slot])
-    stop = np.minimum(np.maximum(leave, enter + 1), spells.end[slot])
-    stay, number = expand(start // hour, -(-stop // hour))
-    crossing = np.unique(np.stack((at[stay], number, spells.person[slot][stay])), axis=1)
-    (place, number), count = np.unique(crossing[:2], axis=1, return_counts=True)
-    enough = count >= at_least
-    place, number, count = place[enough], number[enough], count[enough]
-    query, person, _enter, _leave = presence.present_at(place, number * hour, (number + 1) * hour)
-    present = np.unique(np.stack((query, person)), axis=1)[0]
-    people = np.bincount(present, minlength=len(place))
-    all_cases = len(np.unique(spells.person))
-    lift = (count / max(all_cases, 1)) / (people / max(len(presence.person_ids), 1))
-    order = np.lexsort((number, place, -count, -lift))
-    return PlaceHours(
-        place=presence.place_ids[place[order]],
-        hour=number[order] * hour,
-        cases=count[order],
-        people=people[order],
-        lift=lift[order],
     )
 
 

@@ -259,6 +259,20 @@ class Snapshot:
         """What every kernel takes first: the table of segments, its days, the first day, what lasts long, and now."""
         return self._table, self._day_first, self.first_day, self._far, self.now
 
+    @cached_property
+    def days_with_stays(self) -> tuple[int, int]:
+        """The first and the last day (since 1970-01-01) on which a stay began that still counts."""
+        days = [piece.segment.day for piece in self.pieces if len(piece.segment) > _count(piece.dead)]
+        return (days[0], days[-1]) if days else (0, -1)
+
+    @cached_property
+    def number_of_people(self) -> int:
+        """Of how many people there are stays (those are counted too of whom all were taken back)."""
+        seen = np.zeros(max((_highest_person(p.segment) for p in self.pieces), default=-1) + 1, bool)
+        for piece in self.pieces:
+            seen[piece.segment.rows & np.uint64(layout.PERSON_MASK)] = True
+        return int(np.count_nonzero(seen))
+
     @property
     def start_of_last_day(self) -> int:
         """Midnight of the last day with stays, epoch seconds."""

@@ -10,13 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from khien.engine.compiled import layout
 from khien.engine.encounter import Spells, Thresholds
 from khien.engine.ranges import AnyArray, BoolArray, IntArray, expand, merge_intervals
-from khien.engine.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from khien.engine.snapshot import Snapshot
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,13 +38,24 @@ class Spaces:
     def beside(self, place: IntArray) -> tuple[IntArray, IntArray, IntArray]:
         """For each place itself and everything around and within it: (position, where others were seen, shared)."""
         number = np.arange(len(place), dtype=np.int64)
-        around, outer = self._look_up(self.inner, self.outer, place)
+        around, outer = self.around(place)
         within, inner = self._look_up(self.outer, self.inner, place)
         return (
             np.concatenate((number, around, within)),
             np.concatenate((place, outer, inner)),
             np.concatenate((place, outer, place[within])),
         )
+
+    def around(self, place: IntArray) -> tuple[IntArray, IntArray]:
+        """The places around each place: (position, the outer place)."""
+        return self._look_up(self.inner, self.outer, place)
+
+    def with_rooms(self, place: IntArray) -> tuple[IntArray, IntArray]:
+        """Each place and everything within it, in the order of the places: (position, the place or a room of it)."""
+        within, inner = self._look_up(self.outer, self.inner, place)
+        position = np.concatenate((np.arange(len(place), dtype=np.int64), within))
+        order = np.argsort(position, kind="stable")
+        return position[order], np.concatenate((place, inner))[order]
 
     def outermost(self, place: IntArray) -> IntArray:
         """The place around everything: the last of those around it, or the place itself."""

@@ -19,9 +19,10 @@ def warm() -> None:
     have_a_cache()
     from khien.engine.encounter import Thresholds, spells_of
     from khien.engine.live import Changes, Live, Stays, days_of
+    from khien.engine.origins import Ill, Incubation, place_hours
     from khien.engine.presence import OPEN
     from khien.engine.reaching import Costs, Search
-    from khien.engine.search import Plan, backward, forward, shared_place_hours
+    from khien.engine.search import Plan, backward, forward
     from khien.engine.segment import DAY_S, ZONE_S
     from khien.engine.store import Manifest, State
 
@@ -48,7 +49,7 @@ def warm() -> None:
             min_minutes=least,
             after_minutes=30,
         )
-    shared_place_hours(snapshot, [1, 2], window)
+    place_hours(snapshot, Ill.of([1, 2], [now, now]), Incubation())
     spells = spells_of(snapshot, [1], window)
     snapshot.found(spells, Thresholds.of_minutes(0, 0), stays=snapshot.stays_in(spells))
     for plan in (Plan.of(3, 0, 0.5, 15, 0), Plan.of(3, 0, None, 15, 0)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,10 @@ from django.test import Client
 
 from khien.kernel import clock
 from khien.kernel.audit.models import AuditLine
+from khien.kernel.places.models import Place
 from khien.kernel.staff import Role
 from khien.rooms.tracing import reads, verbs
-from khien.rooms.tracing.models import TracedContact
+from khien.rooms.tracing.models import Case, Outbreak, TracedContact
 from tests.factories import NOON, make_account, make_person, make_place, make_province, make_unit
 from tests.rooms.tracing.scenes import SYSTEM, at, load_rules, open_case, stay
 
@@ -185,6 +187,95 @@ def test_an_outbreak_shows_its_curve_r_and_chains(tracer, unit) -> None:
     assert "184 cặp nguồn – lây" in text
     table = tracer.get(f"/tracing/outbreaks/{address}/?format=csv").content.decode()
     assert table.startswith("day,cases,r_mean,r_low,r_high")
+
+
+@pytest.fixture
+def singers(unit):
+    """Three at a karaoke on 4 January, of whom two fell ill on the 9th and one that day; all went to the market too."""
+    karaoke = make_place(unit, "Karaoke Phố Cũ", "cafe", area_m2=40)
+    market = make_place(unit, "Chợ Bầu", "market", area_m2=5000)
+    people = [make_person(f"Người Hát {n}", unit) for n in range(3)]
+    for day in range(1, 10):
+        for n in range(12):
+            stay(make_person(f"Người Chợ {day}-{n}", unit), market, at(day, 8), 60)
+        for person in people:
+            stay(person, market, at(day, 8), 60)
+    for person in people:
+        stay(person, karaoke, at(4, 20), 90)
+    return [
+        open_case(person, unit, onset_on=date(2022, 1, day), sampled_at=at(day, 9))
+        for person, day in zip(people, (9, 9, 4), strict=True)
+    ]
+
+
+def test_the_place_that_explains_the_cases_comes_first(tracer, singers) -> None:
+    first, second, earlier = singers
+    page = tracer.get("/tracing/common-places/")
+    row = page.context["found"].rows[0]
+    assert row.place == "Karaoke Phố Cũ"
+    assert (row.found.start, row.found.end) == (at(4, 20), at(4, 22))
+    assert {c.pk for c in row.may_be_infected} == {first.pk, second.pk}
+    assert [c.pk for c in row.infectious] == [earlier.pk]
+    market = next(row for row in page.context["found"].rows if row.place == "Chợ Bầu")
+    assert row.found.low > market.found.low
+    text = page.content.decode()
+    assert "20:00–22:00 04/01/2022" in text.replace('<span class="nowrap">', "").replace("</span>", "")
+    assert "gợi ý để xác minh" in text
+    line = AuditLine.objects.filter(act="tracing.common_places").latest("pk")
+    assert set(line.persons) == {case.person_id for case in singers}
+
+
+def test_what_one_case_shared_and_what_an_outbreak_shared(tracer, singers, unit) -> None:
+    page = tracer.get(f"/tracing/common-places/?case={singers[0].pk}&at_least=2")
+    assert {row.place for row in page.context["found"].rows} == {"Karaoke Phố Cũ", "Chợ Bầu"}
+    assert tracer.get("/tracing/common-places/?at_least=3").status_code == 200
+    outbreak = Outbreak.objects.create(name="Karaoke", unit=unit, opened_at=clock.now())
+    Case.objects.filter(pk__in=[singers[0].pk, singers[2].pk]).update(outbreak=outbreak)
+    page = tracer.get(f"/tracing/common-places/?outbreak={outbreak.pk}")
+    assert page.context["found"].answer.asked == 2
+    assert f"/tracing/common-places/?outbreak={outbreak.pk}" in (
+        tracer.get(f"/tracing/outbreaks/{outbreak.pk}/").content.decode()
+    )
+    assert f"case={singers[1].pk}" in tracer.get(f"/tracing/cases/{singers[1].pk}/").content.decode()
+
+
+def test_what_a_case_told_of_a_place_counts_as_a_stay(tracer, singers, unit) -> None:
+    verbs.add_landmark(
+        SYSTEM,
+        case_id=open_case(make_person("Người Kể", unit), unit, onset_on=date(2022, 1, 9)).pk,
+        place=Place.objects.get(name="Karaoke Phố Cũ"),
+        text="",
+        start=at(4, 20),
+        end=at(4, 21),
+        masked=None,
+    )
+    row = tracer.get("/tracing/common-places/").context["found"].rows[0]
+    assert (row.place, len(row.may_be_infected)) == ("Karaoke Phố Cũ", 3)
+
+
+def test_the_common_places_of_another_unit_are_not_shown(singers) -> None:
+    stranger = Client()
+    stranger.force_login(
+        make_account(Role.TRACER, make_unit()), backend="allauth.account.auth_backends.AuthenticationBackend"
+    )
+    page = stranger.get("/tracing/common-places/")
+    assert page.context["found"].rows == []
+    assert "Chưa đủ hai ca" in page.content.decode()
+    assert stranger.get(f"/tracing/common-places/?case={singers[0].pk}").status_code == 404
+    assert stranger.get(f"/tracing/common-places/?unit={singers[0].unit_id}").context["found"].rows == []
+    leader = Client()
+    leader.force_login(
+        make_account(Role.LEADER, singers[0].unit),
+        backend="allauth.account.auth_backends.AuthenticationBackend",
+    )
+    assert leader.get("/tracing/common-places/").status_code == 403
+
+
+@pytest.mark.parametrize(
+    "query", ["days=²", "days=999", "case=x", "outbreak=99999999999999999999", "at_least=0"]
+)
+def test_strange_questions_about_common_places_are_answered(tracer, singers, query: str) -> None:
+    assert tracer.get(f"/tracing/common-places/?{query}").status_code in (200, 404)
 
 
 def test_a_held_result_is_shown_and_decided(tracer, case, unit) -> None:

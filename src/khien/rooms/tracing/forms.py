@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
 from khien.kernel import clock
 from khien.rooms.tracing.models import Case, CaseStep, HandContact
@@ -46,6 +47,36 @@ class CaseFilterForm(forms.Form):
             ("step", steps),
         ):
             self.fields[name].choices = everything + list(choices)  # type: ignore[attr-defined]
+
+
+def _days() -> list[tuple[str, str]]:
+    return [(str(n), ngettext("%(n)d ngày", "%(n)d ngày", n) % {"n": n}) for n in (21, 7, 14, 30)]
+
+
+def _numbers_of_cases() -> list[tuple[str, str]]:
+    return [(str(n), ngettext("%(n)d ca", "%(n)d ca", n) % {"n": n}) for n in (2, 3, 4, 5)]
+
+
+class TogetherForm(forms.Form):
+    """Of which cases the common places are asked; everything stays in the address."""
+
+    days = forms.TypedChoiceField(
+        label=_("Ca khởi phát hoặc lấy mẫu trong"),
+        choices=_days,
+        coerce=int,
+        required=False,
+        empty_value=None,
+    )
+    at_least = forms.TypedChoiceField(
+        label=_("Nơi có ít nhất"),
+        choices=_numbers_of_cases,
+        coerce=int,
+        required=False,
+        empty_value=None,
+    )
+    unit = forms.IntegerField(required=False, widget=forms.HiddenInput)
+    outbreak = forms.IntegerField(required=False, widget=forms.HiddenInput)
+    case = forms.IntegerField(required=False, widget=forms.HiddenInput)
 
 
 class SymptomsForm(forms.Form):

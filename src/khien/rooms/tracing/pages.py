@@ -339,6 +339,42 @@ def open_for(request: Request, public_id: str) -> HttpResponse:
     return render(request, "tracing/open.html", {"person": person, "form": form, "problem": problem})
 
 
+# Common places -------------------------------------------------------------------------------------
+
+
+@staff_page(*TRACING)
+def common_places(request: Request) -> HttpResponse:
+    """Where several cases were together: of an outbreak, of recent cases, or what one case shared with others."""
+    actor = request.actor
+    form = forms.TogetherForm(request.GET)
+    told = {name: value for name, value in form.cleaned_data.items() if value} if form.is_valid() else {}
+    wanted = reads.TogetherFilter(**told)
+    case = reads.case(actor, wanted.case) if wanted.case is not None else None
+    outbreak = reads.outbreak(actor, wanted.outbreak) if wanted.outbreak is not None else None
+    found = reads.together(actor, wanted)
+    shown = {c.person_id for row in found.rows for c in (*row.may_be_infected, *row.infectious)}
+    read(
+        actor,
+        "tracing.common_places",
+        persons=sorted(shown | ({case.person_id} if case else set())),
+        days=wanted.days,
+        unit=wanted.unit,
+        outbreak=wanted.outbreak,
+        case=wanted.case,
+    )
+    return render(
+        request,
+        "tracing/common_places.html",
+        {
+            "form": form,
+            "found": found,
+            "case": case,
+            "outbreak": outbreak,
+            "unit": AdminUnit.objects.filter(pk=wanted.unit).first() if wanted.unit else None,
+        },
+    )
+
+
 # Contacts ------------------------------------------------------------------------------------------
 
 
@@ -548,6 +584,7 @@ urlpatterns = [
     path("cases/<int:case_id>/contacts/<int:contact_id>/drop/", drop_contact, name="drop_contact"),
     path("cases/<int:case_id>/chain/", case_chain, name="chain"),
     path("people/<uuid:public_id>/open/", open_for, name="open"),
+    path("common-places/", common_places, name="common_places"),
     path("held/<int:held_id>/", settle, name="settle"),
     path("outbreaks/", outbreak_list, name="outbreaks"),
     path("outbreaks/<int:outbreak_id>/", outbreak_page, name="outbreak"),

@@ -16,9 +16,11 @@ from khien.kernel import clock
 from khien.kernel.errors import NotFound
 from khien.kernel.language import fold
 from khien.kernel.people.models import Person
+from khien.kernel.places.models import Place
 from khien.kernel.rules import reads as rules
 from khien.kernel.staff import Actor
 from khien.kernel.units.models import AdminUnit
+from khien.rooms.tracing.finding import CommonPlace, CommonPlaces, common_places
 from khien.rooms.tracing.models import (
     TRACERS,
     Case,
@@ -262,6 +264,75 @@ def phones(person_ids: Iterable[int]) -> dict[int, str]:
     """The main phone of each person. The door narrows who is asked about."""
     rows = Person.objects.filter(pk__in=list(person_ids), phones__is_main=True)
     return dict(rows.values_list("pk", "phones__number"))
+
+
+# Common places -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class TogetherFilter:
+    """Which cases are asked where they were together: of an outbreak, or those who fell ill in the last `days`; of one
+    unit; only what the case `case` shared; where at least `at_least` of them were."""
+
+    outbreak: int | None = None
+    days: int = 21
+    unit: int | None = None
+    case: int | None = None
+    at_least: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class TogetherRow:
+    """A common place with its name, and the cases there: those who may have been infected, those who may have
+    infected others."""
+
+    found: CommonPlace
+    place: str
+    may_be_infected: list[Case]
+    infectious: list[Case]
+
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    """Where cases were together: the rows, what was asked, and how many cases are beyond the newest that are asked."""
+
+    rows: list[TogetherRow]
+    answer: CommonPlaces
+    left_out: int
+
+
+CASES_ASKED = 300
+"""Cases asked at once where they were together, the newest."""
+
+
+def together(actor: Actor, wanted: TogetherFilter) -> Together:
+    """Where the cases in scope were together while they may have been infected; see `finding.common`."""
+    found = Case.objects.seen_by(actor).exclude(classification=Case.Classification.NOT_A_CASE)
+    if wanted.outbreak is not None:
+        found = found.filter(outbreak_id=wanted.outbreak)
+    else:
+        since = clock.today() - timedelta(days=wanted.days)
+        found = found.filter(Q(onset_on__gte=since) | Q(sampled_at__gte=clock.start_of_day(since)))
+    if wanted.unit is not None:
+        path = AdminUnit.objects.filter(pk=wanted.unit).values_list("path", flat=True).first()
+        found = found.filter(unit__path__startswith=path) if path else found.none()
+    asked = found.select_related("person").prefetch_related("landmarks").order_by("-opened_at", "-pk")
+    members = list(asked[:CASES_ASKED])
+    if wanted.case is not None and all(c.pk != wanted.case for c in members):
+        members += asked.filter(pk=wanted.case)
+    answer = common_places(members, clock.now(), with_case=wanted.case, at_least=wanted.at_least)
+    by_id = {c.pk: c for c in members}
+    names = dict(Place.objects.filter(pk__in=[p.place_id for p in answer.places]).values_list("pk", "name"))
+    rows = [
+        TogetherRow(
+            place,
+            names.get(place.place_id, ""),
+            [by_id[pk] for pk in place.may_be_infected],
+            [by_id[pk] for pk in place.infectious],
+        )
+        for place in answer.places
+    ]
+    return Together(rows, answer, max(found.count() - len(members), 0))
 
 
 # Outbreaks -----------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from khien.engine.origins import Incubation
 from khien.engine.scoring import RiskParameters
 from khien.kernel import clock
 from khien.kernel.errors import NotFound
@@ -69,6 +70,7 @@ class Rulebook:
     f2_min_probability: float
     min_incubation: timedelta
     max_incubation: timedelta
+    incubation: Incubation
     risk: RiskParameters
     household_hours: float
 
@@ -114,9 +116,16 @@ def of_case(case: Case) -> Rulebook:
         f2_min_probability=float(f2.get("min_probability", MIN_PROBABILITY)),
         min_incubation=timedelta(days=incubation["min_days"]),
         max_incubation=timedelta(days=incubation["max_days"]),
+        incubation=incubation_of(incubation),
         risk=RiskParameters.from_mapping(risk),
         household_hours=hours,
     )
+
+
+def incubation_of(value: dict[str, Any]) -> Incubation:
+    """The limits of a rule of incubation, and its log-normal (`log_mean`, `log_sd` of days) where it names one."""
+    named = {name: float(value[name]) for name in ("log_mean", "log_sd") if name in value}
+    return Incubation(shortest_days=float(value["min_days"]), longest_days=float(value["max_days"]), **named)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from khien.kernel.errors import Invalid
 from khien.kernel.presence import segments
 from khien.rooms.tracing import rulebook
 from khien.rooms.tracing.finding.answer import Finding, FoundContact, FoundSource, Meeting
+from khien.rooms.tracing.finding.common import CommonPlace, CommonPlaces, common_places
 from khien.rooms.tracing.finding.coverage import coverage, days_forgotten
 from khien.rooms.tracing.finding.first import FirstDegree
 from khien.rooms.tracing.finding.households import household_of, members
@@ -24,7 +25,16 @@ from khien.rooms.tracing.finding.second import second_degree
 from khien.rooms.tracing.finding.sources import possible_sources
 from khien.rooms.tracing.models import Case
 
-__all__ = ["Finding", "FoundContact", "FoundSource", "Meeting", "find"]
+__all__ = [
+    "CommonPlace",
+    "CommonPlaces",
+    "Finding",
+    "FoundContact",
+    "FoundSource",
+    "Meeting",
+    "common_places",
+    "find",
+]
 
 
 def find(case: Case, now: datetime) -> Finding:

@@ -13,6 +13,8 @@ from khien.engine.spaces import Shared
 from khien.kernel.presence.pairs import is_pair
 from khien.rooms.tracing import rulebook
 from khien.rooms.tracing.finding.answer import FoundSource
+from khien.rooms.tracing.finding.illness import ill
+from khien.rooms.tracing.finding.nearness import Float, Int
 from khien.rooms.tracing.finding.own import Whereabouts
 from khien.rooms.tracing.finding.tally import moment
 from khien.rooms.tracing.models import Case, SourceProposal, TracedContact
@@ -22,12 +24,14 @@ SOURCES = 20
 """Possible sources proposed at most."""
 
 SOURCE_MIN_MINUTES = 15
+DAY_S = 86_400
 
 
 def possible_sources(
     where: Whereabouts, rules: Rulebook, anchor: datetime, household: Sequence[int]
 ) -> list[FoundSource]:
-    """Earlier cases who listed this one as a contact, cases who were with it, then others by expected risk."""
+    """Earlier cases who listed this one as a contact, cases who were with it, then others: each by expected risk, how
+    well the time fits the onset, and how infectious a case was then."""
     case = where.case
     found: dict[int, FoundSource] = {}
     for row in _listings(case, anchor):
@@ -44,8 +48,8 @@ def possible_sources(
             ),
         )
     together = _together(where, rules, anchor)
-    for pk, case_id in _cases_of(case, household, anchor).items():
-        found.setdefault(pk, FoundSource(pk, case_id, "presence"))
+    for pk, earlier in _cases_of(case, household, anchor).items():
+        found.setdefault(pk, FoundSource(pk, earlier.pk, "presence"))
     for source in together:
         found.setdefault(source.person_id, source)
     ranked = sorted(found.values(), key=lambda s: s.source_case_id is None)
@@ -70,6 +74,9 @@ def _together(where: Whereabouts, rules: Rulebook, anchor: datetime) -> list[Fou
     if not len(met):
         return []
     closed, area = where.near.columns(met.place)
+    ids, slot = np.unique(met.person, return_inverse=True)
+    cases = _cases_of(where.case, ids.tolist(), anchor)
+    middle = (met.start + met.end) / 2
     risk = hazards(
         Exposures(
             met.person,
@@ -77,22 +84,32 @@ def _together(where: Whereabouts, rules: Rulebook, anchor: datetime) -> list[Fou
             area_m2=area,
             closed=closed,
             present=np.maximum(crowd(where.snapshot, met.place, met.start, met.end) - 1, 0),
+            days_since_onset=_days_ill(cases, ids)[slot] + middle / DAY_S,
         ),
         rules.risk,
     )
-    ids, slot = np.unique(met.person, return_inverse=True)
-    weight = np.bincount(slot, weights=risk)
-    cases = _cases_of(where.case, ids.tolist(), anchor)
+    fits = ill([where.case]).weight(np.zeros(len(met), np.int64), middle, rules.incubation)
+    weight = np.bincount(slot, weights=risk * fits)
     is_case = np.isin(ids, list(cases))
     best = np.lexsort((ids, -weight, ~is_case))[:SOURCES]
     return [_source(met.where(slot == at), int(ids[at]), cases) for at in best.tolist()]
 
 
-def _source(mine: Shared, person_id: int, cases: dict[int, int]) -> FoundSource:
+def _days_ill(cases: dict[int, Case], persons: Int) -> Float:
+    """For each person who is a case minus the day of their illness, in days since 1970; NaN for everybody else."""
+    known = sorted(cases)
+    began = ill([cases[pk] for pk in known]).at if known else np.empty(0)
+    days = np.full(len(persons), np.nan)
+    days[np.searchsorted(persons, known)] = -began / DAY_S
+    return days
+
+
+def _source(mine: Shared, person_id: int, cases: dict[int, Case]) -> FoundSource:
     main = int(mine.place[np.argmax(mine.end - mine.start)])
+    case = cases.get(person_id)
     return FoundSource(
         person_id,
-        cases.get(person_id),
+        None if case is None else case.pk,
         SourceProposal.How.PRESENCE,
         float(mine.seconds.sum()) / 60,
         len(mine),
@@ -102,8 +119,8 @@ def _source(mine: Shared, person_id: int, cases: dict[int, int]) -> FoundSource:
     )
 
 
-def _cases_of(case: Case, person_ids: Sequence[int], anchor: datetime) -> dict[int, int]:
-    """Which of the people are cases whose illness began before this one's: person → case."""
+def _cases_of(case: Case, person_ids: Sequence[int], anchor: datetime) -> dict[int, Case]:
+    """Which of the people are cases whose illness began before this one's."""
     rows = (
         Case.objects.filter(person_id__in=list(person_ids))
         .exclude(pk=case.pk)
@@ -114,5 +131,5 @@ def _cases_of(case: Case, person_ids: Sequence[int], anchor: datetime) -> dict[i
     for row in rows:
         began = rulebook.anchor_of(row) or row.opened_at
         if began <= anchor:
-            found[row.person_id] = row.pk
+            found[row.person_id] = row
     return found

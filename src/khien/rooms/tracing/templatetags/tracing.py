@@ -39,6 +39,15 @@ def per_cent(value: float) -> str:
 
 
 @register.filter
+def times(value: float) -> str:
+    """How many times as much, with as many digits as it deserves: `0,4`, `7,3`, `150`."""
+    if value >= 10:
+        digits = len(str(int(value))) - 2
+        return f"{round(value, -digits):,.0f}".replace(",", ".")
+    return f"{value:.1f}".replace(".", ",")
+
+
+@register.filter
 def of(table: dict[int, str], key: int) -> str:
     """The entry of a table, empty where there is none."""
     return table.get(key, "")
