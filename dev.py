@@ -59,9 +59,8 @@ def test(arguments: list[str]) -> None:
     have_test_programs()
     cores = len(os.sched_getaffinity(0))
     workers = ["-n", str(min(cores, 8)), "--dist", "loadfile"] if cores > 1 else []
-    if not arguments:
-        # On a fresh machine the kernels are compiled once here, not by each of the workers beside its tests.
-        run_step([str(PYTHON), "-m", "khien.engine.warming"])
+    # On a fresh machine the kernels are compiled once here, not by each of the workers beside its tests.
+    run_step([str(PYTHON), "-m", "khien.engine.warming"])
     run([str(PYTHON), "-m", "pytest", *workers, *arguments])
 
 

@@ -262,7 +262,7 @@ def place_hours(
         source=presence.person_ids[source],
         score=score,
     )
-    order = np.lexsort((hour, place, -size, -score))
+    order = np.lexsort((hour, place, -size, -np.round(score, 9)))
     return PlaceHours(*(column[order] for column in vars(found).values()))
 
 
@@ -307,7 +307,7 @@ def known_sources(
     score = np.bincount(slot, weights=np.exp(found.score[row] - found.score[0]) * shed, minlength=len(ids))
     most = np.zeros(len(ids), np.int64)
     np.maximum.at(most, slot, found.cases[row])
-    order = np.lexsort((ids, -score))
+    order = np.lexsort((ids, -_alike(score)))
     greatest = score.max(initial=0) or 1.0
     return PossibleSources(
         presence.person_ids[ids[order]], score[order] / greatest, most[order], np.ones(len(ids), bool)
@@ -377,8 +377,14 @@ def rank_sources(
     is_known[column[known]] = True
     least = floor if cases > 1 else 0.0
     score = np.where(is_known, 1.0, unseen) * np.prod(least + (1 - least) * share, axis=0)
-    order = np.lexsort((ids, -score))
+    order = np.lexsort((ids, -_alike(score)))
     return PossibleSources(ids[order], score[order], (total > 0).sum(axis=0)[order], is_known[order])
+
+
+def _alike(score: FloatArray) -> FloatArray:
+    """Scores of which those that differ by the order of their sums alone are equal: then the id decides."""
+    part, power = np.frexp(score)
+    return np.ldexp(np.round(part, 10), power)
 
 
 # -- hours ---------------------------------------------------------------------------------------------
