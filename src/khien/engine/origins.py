@@ -307,7 +307,7 @@ def known_sources(
     score = np.bincount(slot, weights=np.exp(found.score[row] - found.score[0]) * shed, minlength=len(ids))
     most = np.zeros(len(ids), np.int64)
     np.maximum.at(most, slot, found.cases[row])
-    order = np.lexsort((ids, -_alike(score)))
+    order = np.lexsort((ids, -_alike(score.astype(np.float64))))
     greatest = score.max(initial=0) or 1.0
     return PossibleSources(
         presence.person_ids[ids[order]], score[order] / greatest, most[order], np.ones(len(ids), bool)
