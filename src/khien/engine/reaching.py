@@ -22,7 +22,7 @@ from khien.engine.presence import Presence
 from khien.engine.ranges import AnyArray, IntArray
 from khien.engine.search import Plan, forward
 from khien.engine.segment import DAY_S, ZONE_S, local_day
-from khien.engine.snapshot import Found, Snapshot, rooms
+from khien.engine.snapshot import Found, Known, Snapshot, rooms
 from khien.engine.threads import THREADS, pool
 
 Narrow = npt.NDArray[np.int32]
@@ -57,7 +57,7 @@ class Reached:
 
 
 def reach(
-    presence: Presence | Snapshot,
+    presence: Presence | Known,
     cases: Any | Sequence[Any] | AnyArray,
     window: Window | Sequence[Window],
     *,

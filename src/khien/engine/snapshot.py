@@ -115,52 +115,29 @@ class Found:
         return self.told[meeting.END].astype(np.int64) + self.origin
 
 
-class Snapshot:
-    """Presence of some days from segments. `now` (epoch seconds) closes what is still open.
+class Known:
+    """What is known of presence at one moment, however it is kept: in one process (`Snapshot`) or shared out between
+    machines (`khien.engine.cluster`). It answers what `Presence` answers."""
 
-    Several segments may hold stays of one day (a base and what came since); the same stay twice counts twice.
-    """
+    person_ids: AnyArray | SameIds
+    place_ids: AnyArray | SameIds
+    now: int
 
-    def __init__(
-        self,
-        pieces: Iterable[Piece],
-        *,
-        now: int,
-        person_ids: AnyArray | SameIds | None = None,
-        place_ids: AnyArray | SameIds | None = None,
-    ) -> None:
-        self.pieces = sorted((p for p in pieces if len(p.segment)), key=lambda piece: piece.segment.day)
-        self.now = now
-        rows = [piece.segment.entry_in_table(piece.dead) for piece in self.pieces]
-        self._table = np.array(rows, np.int64).reshape(-1, layout.COLUMNS)
-        days = np.array([piece.segment.day for piece in self.pieces], np.int64)
-        self.first_day = int(days[0]) if len(days) else 0
-        """Days since 1970-01-01 of the first day that is held."""
-        self.last_day = int(days[-1]) if len(days) else -1
-        self.origin = self.first_day * DAY_S - ZONE_S
-        """Midnight of the first day, epoch seconds."""
-        self._day_first = np.searchsorted(days, np.arange(self.first_day, self.last_day + 2)).astype(np.int64)
-        self._far = _far(self.pieces)
-        self._places: dict[tuple[int, int], tuple[AnyArray, list[int]]] = {}
-        highest = max((_highest_person(p.segment) for p in self.pieces), default=-1)
-        self.person_ids = SameIds(highest + 1) if person_ids is None else person_ids
-        self.place_ids = SameIds(2**32) if place_ids is None else place_ids
+    def found(
+        self, spells: Spells, thresholds: Thresholds, *, backward: bool = False, stays: OwnStays | None = None
+    ) -> Found:
+        """All encounters of the spells. With `stays` the spells' people were there instead of where their records say."""
+        raise NotImplementedError
 
-    def __len__(self) -> int:
-        return sum(len(p.segment) - _count(p.dead) for p in self.pieces)
+    def stays_in(self, spells: Spells) -> OwnStays:
+        """The stays of the spells' people that touch them: (position of the spell, place, enter, leave)."""
+        raise NotImplementedError
 
-    @classmethod
-    def of(cls, presence: Presence, *, now: int = 0) -> Snapshot:
-        """The same stays as a `Presence`, laid out by day; ids stay what they were."""
-        day = local_day(presence.enter)
-        pieces = []
-        for one in np.unique(day):
-            chosen = np.flatnonzero(day == one)
-            columns: list[AnyArray] = [presence.person, presence.place, presence.enter, presence.leave]
-            pieces.append(Piece(DaySegment.build(int(one), *(column[chosen] for column in columns))))
-        return cls(pieces, now=now, person_ids=presence.person_ids, place_ids=presence.place_ids)
-
-    # -- what `Presence` answers too -------------------------------------------------------------------
+    def present_at(
+        self, place: IntArray, begin: IntArray, end: IntArray
+    ) -> tuple[IntArray, IntArray, IntArray, IntArray]:
+        """Who shares a moment with each half-open [begin, end) at its place: (question, person, enter, leave)."""
+        raise NotImplementedError
 
     def indexes_of_persons(self, persons: Sequence[Any] | AnyArray) -> IntArray:
         """Numbers of person ids, in the order asked. Raises UnknownPerson for an id that nobody can bear."""
@@ -193,6 +170,54 @@ class Snapshot:
             overlap=np.where(found.after, 0, found.end - found.start),
             after=found.after,
         )
+
+
+class Snapshot(Known):
+    """Presence of some days from segments. `now` (epoch seconds) closes what is still open.
+
+    Several segments may hold stays of one day (a base and what came since); the same stay twice counts twice.
+    """
+
+    def __init__(
+        self,
+        pieces: Iterable[Piece],
+        *,
+        now: int,
+        person_ids: AnyArray | SameIds | None = None,
+        place_ids: AnyArray | SameIds | None = None,
+    ) -> None:
+        self.pieces = sorted((p for p in pieces if len(p.segment)), key=lambda piece: piece.segment.day)
+        self.now = now
+        rows = [piece.segment.entry_in_table(piece.dead) for piece in self.pieces]
+        self._table = np.array(rows, np.int64).reshape(-1, layout.COLUMNS)
+        days = np.array([piece.segment.day for piece in self.pieces], np.int64)
+        self.first_day = int(days[0]) if len(days) else 0
+        """Days since 1970-01-01 of the first day that is held."""
+        self.last_day = int(days[-1]) if len(days) else -1
+        self.origin = self.first_day * DAY_S - ZONE_S
+        """Midnight of the first day, epoch seconds."""
+        self._day_first = np.searchsorted(days, np.arange(self.first_day, self.last_day + 2)).astype(np.int64)
+        self._far = _far(self.pieces)
+        self._places: dict[tuple[int, int], tuple[AnyArray, list[int]]] = {}
+        highest = max((p.segment.highest_person for p in self.pieces), default=-1)
+        self.person_ids = SameIds(highest + 1) if person_ids is None else person_ids
+        self.place_ids = SameIds(2**32) if place_ids is None else place_ids
+
+    def __len__(self) -> int:
+        return sum(len(p.segment) - _count(p.dead) for p in self.pieces)
+
+    @classmethod
+    def of(cls, presence: Presence, *, now: int = 0) -> Snapshot:
+        """The same stays as a `Presence`, laid out by day; ids stay what they were."""
+        day = local_day(presence.enter)
+        pieces = []
+        for one in np.unique(day):
+            chosen = np.flatnonzero(day == one)
+            columns: list[AnyArray] = [presence.person, presence.place, presence.enter, presence.leave]
+            pieces.append(Piece(DaySegment.build(int(one), *(column[chosen] for column in columns))))
+        return cls(pieces, now=now, person_ids=presence.person_ids, place_ids=presence.place_ids)
+
+    # -- answering -------------------------------------------------------------------------------------
 
     def found(
         self, spells: Spells, thresholds: Thresholds, *, backward: bool = False, stays: OwnStays | None = None
@@ -374,8 +399,3 @@ def is_set(bits: Dead, rows: AnyArray) -> npt.NDArray[np.bool_]:
 
 def _count(bits: Dead | None) -> int:
     return 0 if bits is None else int(np.bitwise_count(bits).sum())
-
-
-def _highest_person(segment: DaySegment) -> int:
-    """The greatest number of a person, or a little more: the last bucket's end."""
-    return ((len(segment.bucket_first) - 1) << segment.shift) - 1

@@ -15,7 +15,7 @@ import numpy as np
 
 from khien.engine.encounter import Spells, Thresholds
 from khien.engine.ranges import AnyArray, BoolArray, IntArray, expand, merge_intervals
-from khien.engine.snapshot import Snapshot
+from khien.engine.snapshot import Known
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +90,7 @@ class Own:
     leave: IntArray
 
     @classmethod
-    def of(cls, snapshot: Snapshot, spells: Spells, told: Iterable[tuple[int, int, int, int]] = ()) -> Own:
+    def of(cls, snapshot: Known, spells: Spells, told: Iterable[tuple[int, int, int, int]] = ()) -> Own:
         """What the records say and what was `told` (rows as the columns), overlapping stays at a place made one."""
         recorded = np.stack(snapshot.stays_in(spells))
         further = np.array(list(told), np.int64).reshape(-1, 4).T
@@ -111,7 +111,7 @@ class Own:
 
 
 def meet(
-    snapshot: Snapshot,
+    snapshot: Known,
     spells: Spells,
     own: Own,
     spaces: Spaces,
