@@ -20,7 +20,7 @@ from khien.engine.encounter import Spells, Window, spells_of
 from khien.engine.moments import Moment, seconds
 from khien.engine.presence import Presence
 from khien.engine.ranges import AnyArray, IntArray
-from khien.engine.search import Plan, forward
+from khien.engine.search import Plan, Possible, forward
 from khien.engine.segment import DAY_S, ZONE_S, local_day
 from khien.engine.snapshot import Found, Known, Snapshot, rooms
 from khien.engine.threads import THREADS, pool
@@ -85,11 +85,58 @@ def reach(
     plan = Plan.of(hops, latency_days, duration_days, min_minutes, after_minutes)
     spells = spells_of(presence, cases, window)
     horizon = int(spells.end.max(initial=0)) if until is None else seconds(until)
+    if not isinstance(presence, Snapshot):
+        return _level_by_level(presence, spells, plan, horizon)
     search = Search(presence, spells, plan, horizon)
     search.run()
     person = np.flatnonzero(search.degree)
     earliest = search.first[person].astype(np.int64) + search.origin
     return _ordered(presence.person_ids[person], search.degree[person].astype(np.int64), earliest)
+
+
+def _level_by_level(presence: Any, spells: Spells, plan: Plan, horizon: int) -> Reached:
+    """Of shards on several machines: each says whom the frontier reaches at its places, and the next one is made here."""
+    people = max(len(presence.person_ids), int(spells.person.max(initial=-1)) + 1)
+    is_case = np.zeros(people, np.bool_)
+    is_case[spells.person] = True
+    degree = np.zeros(people, np.uint8)
+    possible = Possible(people)
+    for hop in range(1, plan.hops + 1):
+        want_last = plan.duration is not None and hop < plan.hops
+        person, first, last = presence.spread(spells, plan, horizon, want_last=want_last)
+        others = ~is_case[person]
+        person, first, last = person[others], first[others], last[others]
+        degree[person[degree[person] == 0]] = hop
+        spells = possible.widened(person, first, last, plan, horizon)
+        if not len(spells.person):
+            break
+    person = np.flatnonzero(degree)
+    return _ordered(presence.person_ids[person], degree[person].astype(np.int64), possible.first[person])
+
+
+_FEW = 2048
+
+
+def one_level(
+    snapshot: Snapshot, spells: Spells, plan: Plan, horizon: int, *, want_last: bool
+) -> tuple[IntArray, IntArray, IntArray]:
+    """Whom the people of the spells may have infected, by number: (person, at the earliest, at the latest), epoch seconds.
+
+    The latest only counts where `want_last`, and only below `horizon`. Who may infect is not left out.
+    """
+    within = spells.person < len(snapshot.person_ids)
+    person, begin, end = spells.person[within], spells.begin[within], spells.end[within]
+    search = Search(snapshot, Spells(person, begin, end), plan, horizon)
+    search.is_case[:] = 0
+    thresholds = plan.thresholds
+    one_each = len(np.unique(person)) == len(person)
+    if len(person) < _FEW or not one_each or thresholds.after > 0 or thresholds.together == 0:
+        search._from_spells(Spells(person, begin, end))
+    elif search.start_from(person, begin, end):
+        search._from_people(last_hop=not want_last)
+    found = np.flatnonzero(search.first != reaching.NOBODY)
+    first, last = (times[found].astype(np.int64) + search.origin for times in (search.first, search.last))
+    return found, first, np.maximum(first, last)
 
 
 class Search:
@@ -143,6 +190,16 @@ class Search:
         if before is not None:
             new = (self.first != before[0]) | (self.last != before[1])
         return self._become_sources(new)
+
+    def start_from(self, person: IntArray, begin: IntArray, end: IntArray) -> bool:
+        """Have people (each once) be infectious over [begin, end), all of it new; False when nobody is."""
+        self._source_from[person], self._source_to[person] = self._narrow(begin), self._narrow(end)
+        self._infectious = _both(self._source_from, self._source_to)
+        self._changed[person] = begin < end
+        self._fresh_from = np.full(len(self.first), reaching.NOBODY, np.int32)
+        self._fresh_to = np.full(len(self.first), reaching.NEVER_YET, np.int32)
+        self._fresh_from[person], self._fresh_to[person] = self._source_from[person], self._source_to[person]
+        return bool(self._changed.any())
 
     # -- one hop ---------------------------------------------------------------------------------------
 
@@ -335,8 +392,7 @@ class Search:
         fresh_from = np.where(new | earlier, begin, until - margin)
         fresh_to = np.where(new | later, end, before + margin)
         self._source_from[who], self._source_to[who] = begin, end
-        both = (self._source_from.astype(np.uint64) << np.uint64(32)) | self._source_to.astype(np.uint32)
-        self._infectious = both
+        self._infectious = _both(self._source_from, self._source_to)
         self._changed = np.zeros(len(changed), np.bool_)
         grown = (new | earlier | later) & (begin < end)
         self._changed[who[grown]] = True
@@ -351,6 +407,10 @@ class Search:
         if isinstance(moments, np.ndarray):
             return np.clip(moments - self.origin, -limit, limit).astype(np.int32)
         return min(max(moments - self.origin, -limit), limit)
+
+
+def _both(begin: Narrow, end: Narrow) -> npt.NDArray[np.uint64]:
+    return (begin.astype(np.uint64) << np.uint64(32)) | end.astype(np.uint32)
 
 
 def _ordered(person: AnyArray, degree: IntArray, earliest: IntArray) -> Reached:

@@ -219,7 +219,7 @@ def backward(
     spells = spells_of(presence, cases, _incubation(onset, min_incubation_days, max_incubation_days))
     thresholds = Thresholds.of_minutes(min_minutes, after_minutes)
     parts = list(meetings(presence, spells, thresholds, backward=True))
-    tally = Tally.sum([_NONE, *(Tally.of(part) for part in parts)]).grouped()
+    tally = Tally.sum([Tally.of(part) for part in parts]).grouped()
     pairs = np.concatenate(
         [np.empty((2, 0), np.int64), *(np.stack((p.target, p.source)) for p in parts)], axis=1
     )
@@ -279,7 +279,7 @@ def tallied(presence: Presence | Known, spells: Spells, thresholds: Thresholds) 
         # Kept by several: each sums up its own, so that no list of encounters travels.
         return elsewhere(spells, thresholds)
     parts = (Tally.of(part) for part in meetings(presence, spells, thresholds))
-    return Tally.sum([_NONE, *parts]).grouped()
+    return Tally.sum(list(parts)).grouped()
 
 
 @dataclass(frozen=True)
@@ -303,8 +303,9 @@ class Tally:
 
     @classmethod
     def sum(cls, tallies: list[Tally]) -> Tally:
-        none = np.empty(0, np.int64)
-        return cls(*(np.concatenate([none, *column]) for column in zip(*map(_columns, tallies), strict=True)))
+        """All of them, a person as often as they come."""
+        each = map(_columns, [_NONE, *tallies])
+        return cls(*(np.concatenate(column) for column in zip(*each, strict=True)))
 
     def grouped(self) -> Tally:
         if not len(self.person):
