@@ -16,7 +16,10 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
+import psutil
 import pytest
+
+from tests.waiting import wait_until
 
 ADDRESSES = ("127.0.0.4", "127.0.0.2", "127.0.0.3")
 
@@ -29,39 +32,63 @@ needs_ray = pytest.mark.skipif(
 def ray_nodes(count: int = 3) -> Iterator[str]:
     """Start so many nodes; gives the address to connect to, and ends all that it started."""
     folder = Path(tempfile.mkdtemp(prefix="khien-ray-"))
-    ray = str(Path(sys.executable).with_name("ray"))
     port = _free_port(ADDRESSES[0])
     address = f"{ADDRESSES[0]}:{port}"
-    nodes = []
+    nodes: list[subprocess.Popen[bytes]] = []
     try:
-        for number, host in enumerate(ADDRESSES[:count]):
-            where = ["--address", address]
-            if number == 0:
-                where = ["--head", "--port", str(port), "--include-dashboard=false", f"--temp-dir={folder}"]
-            nodes.append(
-                subprocess.Popen(
-                    [
-                        *[ray, "start", *where, "--node-ip-address", host, "--num-cpus=1", "--block"],
-                        *["--object-store-memory=200000000", "--disable-usage-stats"],
-                        f'--resources={{"khien-shard-{number}": 1}}',
-                    ],
-                    env={**os.environ, "RAY_USAGE_STATS_ENABLED": "0"},
-                    stdout=subprocess.DEVNULL,
-                    stderr=subprocess.DEVNULL,
-                    start_new_session=True,
-                )
+        # One after another: a node that is not up within 30 s, on a busy machine, gives up and is tried again.
+        for number in range(count):
+            wait_until(
+                lambda number=number: _started(nodes, folder, address, number), 240, f"node {number} of Ray"
             )
         yield address
     finally:
+        ours = [child for node in nodes for child in _family(node.pid)]
         for node in reversed(nodes):
             node.terminate()
+        _gone, alive = psutil.wait_procs(ours, 20)
+        for process in alive:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
         for node in nodes:
-            try:
-                node.wait(20)
-            except subprocess.TimeoutExpired:
-                node.kill()
-                node.wait()
+            node.wait()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _started(nodes: list[subprocess.Popen[bytes]], folder: Path, address: str, number: int) -> bool:
+    """Whether a node runs; it is started when it does not."""
+    log = folder / f"node-{number}.log"
+    if len(nodes) <= number or nodes[number].poll() is not None:
+        del nodes[number:]
+        nodes.append(_node(folder, log, address, number))
+    return b"Ray runtime started" in log.read_bytes()
+
+
+def _node(folder: Path, log: Path, address: str, number: int) -> subprocess.Popen[bytes]:
+    where = ["--address", address]
+    if number == 0:
+        port = address.rpartition(":")[2]
+        where = ["--head", "--port", port, "--include-dashboard=false", f"--temp-dir={folder}"]
+    command = [
+        *[str(Path(sys.executable).with_name("ray")), "start", *where, "--block", "--disable-usage-stats"],
+        *["--node-ip-address", ADDRESSES[number], "--num-cpus=1", "--object-store-memory=200000000"],
+        f'--resources={{"khien-shard-{number}": 1}}',
+    ]
+    with log.open("w") as told:
+        return subprocess.Popen(
+            command,
+            env={**os.environ, "RAY_USAGE_STATS_ENABLED": "0"},
+            stdout=told,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+
+def _family(pid: int) -> list[psutil.Process]:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process = psutil.Process(pid)
+        return [process, *process.children(recursive=True)]
+    return []
 
 
 def _free_port(host: str) -> int:

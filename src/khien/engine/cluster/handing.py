@@ -13,12 +13,15 @@ from khien.engine.store import Manifest, Store
 
 def is_behind(manifest: Manifest, hosts: Hosts) -> bool:
     """Whether a shard holds less, or something else, than the store's manifest names."""
-    return any(
-        status.position != manifest.position
-        or status.lineage != lineage_of(manifest.lineage, number, hosts.shards)
-        or status.damaged
-        for number, status in enumerate(hosts.statuses())
-    )
+    for number, status in enumerate(hosts.statuses()):
+        of = lineage_of(manifest.lineage, number, hosts.shards)
+        if status.position != manifest.position or status.lineage != of or status.damaged:
+            return True
+        files = {day: entry.file for day, entry in manifest.days.items()}
+        # A day of which the shard has nothing is not among what it holds.
+        if any(files.get(day) != file for day, file in status.cut_from.items()):
+            return True
+    return False
 
 
 def hand_over(
