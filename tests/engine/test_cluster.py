@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -227,8 +226,8 @@ ROWS = [(1, 1, 10, 4), (2, 1, 10, 4), (3, 2, 100, 4), (1, 2, 100, 8), (4, 3, 200
 
 
 @pytest.fixture
-def world() -> Iterator[World]:
-    yield world_of(ROWS, [(ROWS, [])], 3)
+def world() -> World:
+    return world_of(ROWS, [(ROWS, [])], 3)
 
 
 def met_by_1(known: Any) -> list[int]:

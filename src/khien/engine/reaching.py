@@ -95,7 +95,7 @@ def reach(
 
 
 def _level_by_level(presence: Any, spells: Spells, plan: Plan, horizon: int) -> Reached:
-    """Of shards on several machines: each says whom the frontier reaches at its places, and the next one is made here."""
+    """From shards on several machines: each says whom the frontier reaches at its places; the next is made here."""
     people = max(len(presence.person_ids), int(spells.person.max(initial=-1)) + 1)
     is_case = np.zeros(people, np.bool_)
     is_case[spells.person] = True
@@ -120,7 +120,7 @@ _FEW = 2048
 def one_level(
     snapshot: Snapshot, spells: Spells, plan: Plan, horizon: int, *, want_last: bool
 ) -> tuple[IntArray, IntArray, IntArray]:
-    """Whom the people of the spells may have infected, by number: (person, at the earliest, at the latest), epoch seconds.
+    """Whom the people of the spells may have infected: (person, at the earliest, at the latest), epoch seconds.
 
     The latest only counts where `want_last`, and only below `horizon`. Who may infect is not left out.
     """

@@ -126,7 +126,7 @@ class Known:
     def found(
         self, spells: Spells, thresholds: Thresholds, *, backward: bool = False, stays: OwnStays | None = None
     ) -> Found:
-        """All encounters of the spells. With `stays` the spells' people were there instead of where their records say."""
+        """All encounters of the spells. With `stays` the spells' people were there, not where their records say."""
         raise NotImplementedError
 
     def stays_in(self, spells: Spells) -> OwnStays:

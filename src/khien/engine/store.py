@@ -35,7 +35,7 @@ _ASIDE = ".aside-"
 
 @dataclass(frozen=True)
 class Entry:
-    """A day in the manifest: its file, stays and octets; and of a shard's, the file of the whole store it was cut from."""
+    """A day in the manifest: its file, stays and octets; a shard's also names the file that it was cut from."""
 
     file: str
     rows: int
@@ -171,7 +171,8 @@ class Store:
     ) -> Manifest:
         """Exchange the days given for new segments (an empty one removes the day); the record is held up to `position`.
 
-        Other days stay, or only those in `keep`; `cut_from` is noted of the days given; days before `forgotten_before` go, and their files with them.
+        Other days stay, or only those in `keep`; days before `forgotten_before` go, and their files with them.
+        `cut_from` is noted of the days given.
         Inside `writing`. Raises OSError (a full disk, say), and then everything is as it was.
         """
         before = self.manifest()

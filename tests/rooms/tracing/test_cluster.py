@@ -1,18 +1,21 @@
-"""The tracing room's answers are the same from shards, on one machine or on three Ray nodes, whatever dies meanwhile."""
+"""The tracing room answers from shards, here or on three Ray nodes, as from one machine, whatever dies meanwhile."""
 
 from __future__ import annotations
 
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import asdict
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-
+from benchmarks.ray_nodes import ray_nodes
 from benchmarks.visits import FIRST_DAY, Town
+
 from khien.engine import forward, reach
 from khien.engine.cluster import actors
 from khien.engine.cluster.following import Following
@@ -28,12 +31,14 @@ from khien.kernel.presence.pairs import PairContacts, store_pairs
 from khien.kernel.presence.stays import columns
 from khien.rooms.tracing.finding import Finding, find
 from khien.rooms.tracing.models import Case
-from tests.engine.ray_nodes import needs_ray, ray_nodes
 from tests.factories import NOON, make_person, make_place, make_province
 from tests.rooms.tracing.scenes import at, load_rules, open_case
 from tests.waiting import wait_until
 
 PEOPLE, STAYS = 60, 1200
+needs_ray = pytest.mark.skipif(
+    find_spec("ray") is None, reason="Ray is not installed: pip install 'khien[cluster]'"
+)
 
 
 @pytest.fixture(autouse=True)
@@ -150,12 +155,16 @@ def test_an_address_where_nothing_answers_is_done_without(outbreak: list[Case], 
 
 
 @pytest.fixture(scope="module")
-def ray_address() -> Iterator[str]:
-    with ray_nodes() as address:
-        try:
-            yield address
-        finally:
-            actors.disconnect()
+def cluster() -> Iterator[ExitStack]:
+    """What ends the nodes."""
+    with ExitStack() as stack:
+        yield stack
+
+
+@pytest.fixture(scope="module")
+def ray_address(cluster: ExitStack) -> Iterator[str]:
+    yield cluster.enter_context(ray_nodes())
+    actors.disconnect()
 
 
 @pytest.fixture(scope="module")
@@ -230,3 +239,20 @@ def test_the_room_answers_from_three_ray_nodes_as_from_one_machine(
     hosts = segments._cluster._following.hosts
     assert isinstance(hosts, actors.Actors)
     assert hosts.moved > 0
+
+
+@pytest.mark.slow
+@needs_ray
+def test_a_cluster_that_is_gone_is_done_without(
+    cluster: ExitStack, nodes: Hosts, ray_address: str, outbreak: list[Case], settings: Any
+) -> None:
+    import ray
+
+    settings.KHIEN_CLUSTER = ray_address
+    segments.keep_up()
+    answers_equal(outbreak, settings, ray_address)
+    assert ray.is_initialized()
+    cluster.close()
+    answers_equal(outbreak, settings, ray_address)
+    # Ray ends a process that stays connected to nothing.
+    wait_until(lambda: not ray.is_initialized(), what="this process to leave the cluster")

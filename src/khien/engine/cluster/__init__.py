@@ -1,4 +1,4 @@
-"""The store beyond one machine: shared out by place, so that a search exchanges only who may have been infected, and when.
+"""The store beyond one machine, shared out by place: a search exchanges only who may have been infected, and when.
 
 Where two people met, their stays lie in the same shard, so every shard answers for its own places by itself and what
 they say is put together (`snapshot.ClusterSnapshot`, which answers as `khien.engine.Snapshot` does). Between two hops

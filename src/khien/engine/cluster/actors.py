@@ -1,8 +1,8 @@
 """Shards as Ray actors, each on the machine that has its folder.
 
-A machine says which shards it has by resources: `ray start … --resources='{"khien-shard-0": 1, "khien-shard-1": 1}'`. There
-are as many shards as resources of that name, numbered from 0. Whoever connects first starts the actors; they outlive
-it, and are shared by all. One that dies is started again where its resource is, opens its folder, and is asked the
+A machine says which shards it has by resources: `ray start … --resources='{"khien-shard-0": 1, "khien-shard-1": 1}'`.
+There are as many shards as resources of that name, numbered from 0. Whoever connects first starts the actors; they
+outlive it, and are shared by all. One that dies is started again where its resource is, opens its folder, and is asked the
 question that it had not answered once more.
 
 The same Python, Ray and Khiên must be on all machines, and the segments' folder at the same path.
@@ -14,7 +14,9 @@ import contextlib
 import ipaddress
 import logging
 import os
-from collections.abc import Mapping, Sequence
+import socket
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +28,12 @@ from khien.engine.segment import DaySegment
 
 RESOURCE = "khien-shard-"
 NAMESPACE = "khien"
-ANSWER_S = 60.0
+ANSWER_S = 30.0
 """Longer nobody waits for an answer: a machine is gone, or the segments do not fit its memory."""
 
 HANDING_S = 600.0
+_LARGE = 100_000
+_connection = threading.Lock()
 
 
 class HostedShard(Shard):
@@ -49,8 +53,8 @@ class HostedShard(Shard):
 class Actors:
     """`Hosts` over Ray. Raises `Unreachable` when a shard does not answer in time."""
 
-    def __init__(self, ray: Any, actors: Sequence[Any]) -> None:
-        self._ray, self.actors = ray, actors
+    def __init__(self, ray: Any, actors: Sequence[Any], address: str) -> None:
+        self._ray, self.actors, self._address = ray, actors, address
         self.shards, self.moved = len(actors), 0
 
     def hold(self, number: int, changes: Changes) -> Any:
@@ -65,46 +69,72 @@ class Actors:
         ray = self._ray
         # What all are asked is put away once; what is small travels with the call.
         put: dict[int, Any] = {}
-        calls = []
+        told: list[tuple[int, View, Any, Sequence[Any]]] = []
         for number, (view, arguments, changes) in asked.items():
             size = octets(arguments)
             self.moved += size
-            told: Any = arguments
-            if size > 100_000:
-                told = put.setdefault(id(arguments), None) or ray.put(arguments)
-                put[id(arguments)] = told
-            calls.append(self.actors[number].ask.remote(name, view, told, *changes))
-        answers = dict(zip(asked, self._got(calls, ANSWER_S), strict=True))
-        self.moved += sum(map(octets, answers.values()))
-        return answers
+            if size > _LARGE:
+                if id(arguments) not in put:
+                    put[id(arguments)] = ray.put(arguments)
+                told.append((number, view, put[id(arguments)], changes))
+            else:
+                told.append((number, view, arguments, changes))
+        answers = self._answers(
+            lambda: [
+                self.actors[n].ask.remote(name, view, some, *changes) for n, view, some, changes in told
+            ],
+            ANSWER_S,
+        )
+        self.moved += sum(map(octets, answers))
+        return dict(zip(asked, answers, strict=True))
 
     def statuses(self) -> list[Status]:
         """As `Hosts`."""
-        told: list[Status] = self._got([actor.status.remote() for actor in self.actors], ANSWER_S)
+        # Each search begins with this. Without the cluster's head Ray gives no answer, not even that time is up.
+        probe(self._address)
+        told: list[Status] = self._answers(lambda: [actor.status.remote() for actor in self.actors], ANSWER_S)
         return told
 
     def stage(self, parts: Sequence[DaySegment]) -> None:
         """As `Hosts`."""
-        calls = [actor.stage.remote(part) for actor, part in zip(self.actors, parts, strict=True)]
-        self._got(calls, HANDING_S)
+        both = list(zip(self.actors, parts, strict=True))
+        self._answers(lambda: [actor.stage.remote(part) for actor, part in both], HANDING_S)
 
     def publish(self, number: int, cut_from: dict[int, str], **about: Any) -> None:
         """As `Hosts`."""
-        self._got([self.actors[number].publish.remote(cut_from, **about)], HANDING_S)
+        self._answers(lambda: [self.actors[number].publish.remote(cut_from, **about)], HANDING_S)
+
+    def leave(self) -> None:
+        """As `Hosts`."""
+        disconnect()
 
     def pids(self) -> list[int]:
         """The process of each actor."""
-        told: list[int] = self._got([actor.pid.remote() for actor in self.actors], ANSWER_S)
+        told: list[int] = self._answers(lambda: [actor.pid.remote() for actor in self.actors], ANSWER_S)
         return told
 
-    def _got(self, calls: list[Any], seconds: float) -> Any:
+    def _answers(self, calls: Callable[[], list[Any]], seconds: float) -> list[Any]:
         exceptions = self._ray.exceptions
         try:
-            return self._ray.get(calls, timeout=seconds)
+            return self._got(calls(), seconds)
         except exceptions.GetTimeoutError as fault:
             raise Unreachable(f"no answer from all shards within {seconds:g} s") from fault
-        except (exceptions.RayActorError, exceptions.RaySystemError) as fault:
+        except (exceptions.RayActorError, exceptions.RaySystemError, RuntimeError) as fault:
+            # Another thread may have left the cluster meanwhile.
             raise Unreachable(f"a shard cannot be asked: {type(fault).__name__}") from fault
+
+    def _got(self, waiting: list[Any], seconds: float) -> list[Any]:
+        told: list[Any] = self._ray.get(waiting, timeout=seconds)
+        return told
+
+
+def probe(address: str) -> None:
+    """Raises `Unreachable` unless something answers at `host:port`."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=2).close()
+    except (OSError, ValueError) as fault:
+        raise Unreachable(f"nothing answers at {address}: {fault}") from fault
 
 
 def connect(address: str, folder: Path) -> Actors:
@@ -112,26 +142,28 @@ def connect(address: str, folder: Path) -> Actors:
 
     Raises `Unreachable` without Ray, without a cluster, and without shards in it.
     """
-    # Ray reports its use to its makers unless told not to.
+    probe(address)
+    # Ray reports its use to its makers, and starts a cluster of its own when it has none, unless told not to.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ENABLE_AUTO_CONNECT", "0")
     try:
         import ray
     except ImportError as fault:
         raise Unreachable("Ray is not installed: pip install 'khien[cluster]'") from fault
     try:
-        if not ray.is_initialized():
-            host = address.rpartition(":")[0]
-            more: dict[str, Any] = {"_node_ip_address": host} if _is_loopback(host) else {}
-            ray.init(
-                address=address,
-                namespace=NAMESPACE,
-                log_to_driver=False,
-                logging_level=logging.WARNING,
-                include_dashboard=None,
-                **more,
-            )
+        with _connection:
+            if not ray.is_initialized():
+                host = address.rpartition(":")[0]
+                more: dict[str, Any] = {"_node_ip_address": host} if _is_loopback(host) else {}
+                ray.init(
+                    address=address,
+                    namespace=NAMESPACE,
+                    log_to_driver=False,
+                    logging_level=logging.ERROR,
+                    **more,
+                )
         numbers = _shards_of(ray.cluster_resources())
-    except (ConnectionError, RuntimeError, ValueError) as fault:
+    except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as fault:
         raise Unreachable(f"no Ray cluster at {address}: {type(fault).__name__}") from fault
     hosted = ray.remote(HostedShard)
     actors = [
@@ -147,12 +179,13 @@ def connect(address: str, folder: Path) -> Actors:
         ).remote(folder_of(folder, number))
         for number in numbers
     ]
-    return Actors(ray, actors)
+    return Actors(ray, actors, address)
 
 
 def disconnect() -> None:
-    """Leave the cluster; its actors go on."""
-    with contextlib.suppress(ImportError):
+    """Leave the cluster; its actors go on. Of a head that is gone it takes seconds; who stays is ended by Ray after a
+    minute."""
+    with contextlib.suppress(ImportError), _connection:
         import ray
 
         ray.shutdown()

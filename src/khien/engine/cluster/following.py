@@ -26,8 +26,8 @@ _BATCHES = 8
 
 @dataclass
 class Group:
-    """Shards whose segments go equally far. `followed` is how far the record has been read for them; `damaged` days have
-    to be told whole, once (`whole_days` is empty afterwards)."""
+    """Shards whose segments go equally far. `followed` is how far the record has been read for them; `damaged` days
+    have to be told whole, once (`whole_days` is empty afterwards)."""
 
     shards: list[int]
     position: int

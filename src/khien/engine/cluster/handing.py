@@ -1,4 +1,4 @@
-"""Giving the shards what a store holds, a day at a time: the days whose file a shard has not got (or has nothing of)."""
+"""Giving the shards what a store holds, a day at a time: only the days whose file a shard has not got."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ def hand_over(
     store: Store, hosts: Hosts, *, told: Callable[[int, int], None] = lambda _done, _all: None
 ) -> int:
     """Have the shards hold what the store holds; returns how many days travelled. Memory holds one day.
+    A day of which some shard has nothing travels each time.
 
     Whatever is interrupted can be done again: a shard exchanges what it holds in one step, and until then answers from
     what it held before. `told` is called with the days done and all there are.

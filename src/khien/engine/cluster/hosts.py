@@ -39,6 +39,9 @@ class Hosts(Protocol):
     def publish(self, number: int, cut_from: dict[int, str], **about: Any) -> None:
         """Have a shard exchange what is staged; see `Shard.publish`."""
 
+    def leave(self) -> None:
+        """Ask nothing any more."""
+
 
 class Local:
     """All shards in this process, each in a folder `shard-N` of one."""
@@ -73,6 +76,9 @@ class Local:
     def publish(self, number: int, cut_from: dict[int, str], **about: Any) -> None:
         """As `Hosts`."""
         self.each[number].publish(cut_from, **about)
+
+    def leave(self) -> None:
+        """As `Hosts`."""
 
 
 def folder_of(folder: Path, number: int) -> Path:

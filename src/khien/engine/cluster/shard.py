@@ -33,7 +33,7 @@ _SPELLS_AT_ONCE = 2048
 
 
 class Moved(Exception):
-    """The shard does not hold what it is asked about: its segments have been written anew, or are damaged. Look again."""
+    """The shard does not hold what it is asked about: its segments have been written anew, or are damaged."""
 
 
 @dataclass(frozen=True)
@@ -217,7 +217,9 @@ class Shard:
             parts.append(tallied(snapshot, Spells(person[some], begin[some], end[some]), thresholds))
         return pack(*vars(Tally.sum(parts).grouped()).values())
 
-    def _spread(self, snapshot: Snapshot, spells: Packed, plan: Plan, horizon: int, want_last: bool) -> Packed:
+    def _spread(
+        self, snapshot: Snapshot, spells: Packed, plan: Plan, horizon: int, want_last: bool
+    ) -> Packed:
         """Whom the spells' people may have infected: (person, at the earliest, at the latest)."""
         asked = Spells(*unpack(spells))
         return pack(*one_level(snapshot, asked, plan, horizon, want_last=want_last))

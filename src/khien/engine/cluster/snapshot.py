@@ -18,8 +18,8 @@ from khien.engine.snapshot import Found, Known, OwnStays, SameIds
 
 
 class ClusterSnapshot(Known):
-    """As `Snapshot`, from shards: `views` and `changes` are of each shard, `people` is one more than the greatest number
-    of a person, `origin` a moment that no stay began before (epoch seconds)."""
+    """As `Snapshot`, from shards: `views` and `changes` are of each shard, `people` is one more than the greatest
+    number of a person, `origin` a moment that no stay began before (epoch seconds)."""
 
     def __init__(
         self,
@@ -100,7 +100,7 @@ class ClusterSnapshot(Known):
     def spread(
         self, spells: Spells, plan: Plan, horizon: int, *, want_last: bool
     ) -> tuple[IntArray, IntArray, IntArray]:
-        """Whom the spells' people may have infected (each once): person, at the earliest and, if wanted, at the latest."""
+        """Whom the spells' people may have infected: person (each once), at the earliest, at the latest if wanted."""
         asked = (frontier(spells.person, spells.begin, spells.end), plan, horizon, want_last)
         told = [unpack(one) for one in self._all("spread", asked)]
         person, first, last = (np.concatenate(column) for column in zip(*told, strict=True))
@@ -120,7 +120,10 @@ class ClusterSnapshot(Known):
     def _ask(self, name: str, arguments: Mapping[int, tuple[Any, ...]]) -> dict[int, Any]:
         return self._hosts.ask(
             name,
-            {number: (self._views[number], some, self._changes[number]) for number, some in arguments.items()},
+            {
+                number: (self._views[number], some, self._changes[number])
+                for number, some in arguments.items()
+            },
         )
 
     def _together(self, told: Sequence[Found]) -> Found:

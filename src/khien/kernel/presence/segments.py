@@ -66,7 +66,7 @@ def asking(now: datetime, ask: Callable[[Known], Answer]) -> Answer:
 
 
 def snapshot(now: datetime | None = None) -> Snapshot:
-    """What this machine knows of presence at this moment; who is still there is so until `now` (by default the clock's)."""
+    """What this machine knows of presence now; who is still there is so until `now` (by default the clock's)."""
     return _cache().snapshot(now or clock.now())
 
 

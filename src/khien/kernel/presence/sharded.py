@@ -7,7 +7,6 @@ changed since. Where the shards cannot be used, because a machine is gone or the
 from __future__ import annotations
 
 import logging
-import socket
 import threading
 import time
 from datetime import date, datetime, timedelta
@@ -37,13 +36,7 @@ _EPOCH_DAY = date(1970, 1, 1)
 def connect(address: str) -> Hosts:
     """The shards of the cluster at `host:port`. Raises `Unreachable`."""
     from khien.engine.cluster.actors import connect as to_actors
-    from khien.engine.cluster.hosts import Unreachable
 
-    host, _, port = address.rpartition(":")
-    try:
-        socket.create_connection((host, int(port)), timeout=2).close()
-    except (OSError, ValueError) as fault:
-        raise Unreachable(f"nothing answers at {address}: {fault}") from fault
     return to_actors(address, Path(settings.KHIEN_DATA) / "shards")
 
 
@@ -112,12 +105,14 @@ class Sharded:
             self.failed(fault)
 
     def failed(self, fault: Exception) -> None:
-        """The cluster does not answer, or not about what it was asked: begin anew with it, after a while if it is gone."""
+        """The cluster does not answer, or not what it was asked: begin anew with it, after a while if it is gone."""
         from khien.engine.cluster.hosts import Unreachable
 
         logger.error("the cluster at %s cannot be asked: %s", self.address, fault)
         if isinstance(fault, Unreachable):
             self._not_before = time.monotonic() + TRY_AGAIN_S
+            if self._following is not None:
+                threading.Thread(target=self._following.hosts.leave, daemon=True).start()
         self._following = None
 
     def _connected(self) -> Following | None:

@@ -51,9 +51,7 @@ def _find(case: Case, now: datetime, known: Known) -> Finding:
         )
     start, until = window.start, max(min(window.end, now), window.start + timedelta(seconds=1))
     back_from, back_until = anchor - rules.max_incubation, anchor - rules.min_incubation
-    where = Whereabouts.of(
-        case, known, min(start, back_from), max(until, back_until), rules.risk.reach_m2
-    )
+    where = Whereabouts.of(case, known, min(start, back_from), max(until, back_until), rules.risk.reach_m2)
     household = _household(case)
     told = list(case.hand_contacts.all())
 

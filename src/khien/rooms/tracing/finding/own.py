@@ -25,9 +25,7 @@ class Whereabouts:
     near: Near
 
     @classmethod
-    def of(
-        cls, case: Case, snapshot: Known, start: datetime, end: datetime, reach_m2: float
-    ) -> Whereabouts:
+    def of(cls, case: Case, snapshot: Known, start: datetime, end: datetime, reach_m2: float) -> Whereabouts:
         """The case's stays that touch [start, end). What was scanned and what was told of the same hour is one stay."""
         marks = [m for m in case.landmarks.all() if m.end > start and m.start < end]
         told = [

@@ -1,4 +1,4 @@
-"""Three Ray nodes on loopback, each with the resource of one shard.
+"""Ray nodes on loopback, each with the resource of one shard: for benchmarks and tests.
 
 Not 127.0.0.1, which Ray rewrites to the machine's outer address; the two together hang.
 """
@@ -12,20 +12,14 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 
 import psutil
-import pytest
-
-from tests.waiting import wait_until
 
 ADDRESSES = ("127.0.0.4", "127.0.0.2", "127.0.0.3")
-
-needs_ray = pytest.mark.skipif(
-    find_spec("ray") is None, reason="Ray is not installed: pip install 'khien[cluster]'"
-)
+START_S = 240.0
 
 
 @contextlib.contextmanager
@@ -38,9 +32,11 @@ def ray_nodes(count: int = 3) -> Iterator[str]:
     try:
         # One after another: a node that is not up within 30 s, on a busy machine, gives up and is tried again.
         for number in range(count):
-            wait_until(
-                lambda number=number: _started(nodes, folder, address, number), 240, f"node {number} of Ray"
-            )
+            deadline = time.monotonic() + START_S
+            while not _started(nodes, folder, address, number):
+                if time.monotonic() > deadline:
+                    raise TimeoutError(f"node {number} of Ray has not started within {START_S:g} s")
+                time.sleep(0.1)
         yield address
     finally:
         ours = [child for node in nodes for child in _family(node.pid)]
