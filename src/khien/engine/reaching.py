@@ -124,19 +124,38 @@ def one_level(
 
     The latest only counts where `want_last`, and only below `horizon`. Who may infect is not left out.
     """
-    within = spells.person < len(snapshot.person_ids)
-    person, begin, end = spells.person[within], spells.begin[within], spells.end[within]
-    search = Search(snapshot, Spells(person, begin, end), plan, horizon)
-    search.is_case[:] = 0
     thresholds = plan.thresholds
-    one_each = len(np.unique(person)) == len(person)
-    if len(person) < _FEW or not one_each or thresholds.after > 0 or thresholds.together == 0:
-        search._from_spells(Spells(person, begin, end))
-    elif search.start_from(person, begin, end):
+    one_each = len(np.unique(spells.person)) == len(spells.person)
+    if len(spells.person) < _FEW or not one_each or thresholds.after > 0 or thresholds.together == 0:
+        parts = [(np.empty(0, np.int64),) * 3]
+        for some in _slices(len(spells.person), 4096):
+            found = snapshot.found(
+                Spells(spells.person[some], spells.begin[some], spells.end[some]), thresholds
+            )
+            parts.append(earliest_and_latest(found.target, found.start, found.end))
+        person, first, last = (np.concatenate(column) for column in zip(*parts, strict=True))
+        return earliest_and_latest(person, first, last)
+    within = spells.person < len(snapshot.person_ids)
+    asked = Spells(spells.person[within], spells.begin[within], spells.end[within])
+    nobody = Spells(*(np.empty(0, np.int64),) * 3)
+    search = Search(snapshot, nobody, plan, horizon)
+    if search.start_from(asked):
         search._from_people(last_hop=not want_last)
-    found = np.flatnonzero(search.first != reaching.NOBODY)
-    first, last = (times[found].astype(np.int64) + search.origin for times in (search.first, search.last))
-    return found, first, np.maximum(first, last)
+    person = np.flatnonzero(search.first != reaching.NOBODY)
+    first, last = (times[person].astype(np.int64) + search.origin for times in (search.first, search.last))
+    return person, first, np.maximum(first, last)
+
+
+def earliest_and_latest(
+    person: IntArray, first: IntArray, last: IntArray
+) -> tuple[IntArray, IntArray, IntArray]:
+    """Each person once, ascending, with the least `first` and the greatest `last`."""
+    if not len(person):
+        return person, first, last
+    order = np.argsort(person, kind="stable")
+    person = person[order]
+    at = np.flatnonzero(np.concatenate(([True], person[1:] != person[:-1])))
+    return person[at], np.minimum.reduceat(first[order], at), np.maximum.reduceat(last[order], at)
 
 
 class Search:
@@ -191,8 +210,9 @@ class Search:
             new = (self.first != before[0]) | (self.last != before[1])
         return self._become_sources(new)
 
-    def start_from(self, person: IntArray, begin: IntArray, end: IntArray) -> bool:
+    def start_from(self, spells: Spells) -> bool:
         """Have people (each once) be infectious over [begin, end), all of it new; False when nobody is."""
+        person, begin, end = spells.person, spells.begin, spells.end
         self._source_from[person], self._source_to[person] = self._narrow(begin), self._narrow(end)
         self._infectious = _both(self._source_from, self._source_to)
         self._changed[person] = begin < end

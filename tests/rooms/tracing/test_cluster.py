@@ -181,6 +181,7 @@ def nodes(ray_address: str, tmp_path_factory: pytest.TempPathFactory) -> actors.
 
 
 @pytest.mark.slow
+@pytest.mark.django_db  # only to keep its place: those without come last, when the nodes are gone
 @needs_ray
 def test_an_actor_killed_in_the_middle_of_a_trace_answers_again_and_the_answer_is_equal(
     nodes: actors.Actors, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -2,8 +2,8 @@
 
 A machine says which shards it has by resources: `ray start … --resources='{"khien-shard-0": 1, "khien-shard-1": 1}'`.
 There are as many shards as resources of that name, numbered from 0. Whoever connects first starts the actors; they
-outlive it, and are shared by all. One that dies is started again where its resource is, opens its folder, and is asked the
-question that it had not answered once more.
+outlive it, and are shared by all. One that dies is started again where its resource is, opens its folder, and is asked
+once more what it had not answered.
 
 The same Python, Ray and Khiên must be on all machines, and the segments' folder at the same path.
 """

@@ -13,6 +13,7 @@ from khien.engine.cluster.shard import View, frontier
 from khien.engine.cluster.sharding import shard_of
 from khien.engine.encounter import Spells, Thresholds
 from khien.engine.ranges import AnyArray, IntArray, expand
+from khien.engine.reaching import earliest_and_latest
 from khien.engine.search import Plan, Tally
 from khien.engine.snapshot import Found, Known, OwnStays, SameIds
 
@@ -104,12 +105,7 @@ class ClusterSnapshot(Known):
         asked = (frontier(spells.person, spells.begin, spells.end), plan, horizon, want_last)
         told = [unpack(one) for one in self._all("spread", asked)]
         person, first, last = (np.concatenate(column) for column in zip(*told, strict=True))
-        if not len(person):
-            return person, first, last
-        order = np.argsort(person, kind="stable")
-        person = person[order]
-        at = np.flatnonzero(np.concatenate(([True], person[1:] != person[:-1])))
-        return person[at], np.minimum.reduceat(first[order], at), np.maximum.reduceat(last[order], at)
+        return earliest_and_latest(person, first, last)
 
     # -- small words -----------------------------------------------------------------------------------
 
