@@ -22,7 +22,7 @@ from khien.engine.cluster.following import Following
 from khien.engine.cluster.handing import hand_over
 from khien.engine.cluster.hosts import Hosts, Local, Unreachable
 from khien.engine.live import Changes, Live, Stays
-from khien.engine.segment import DAY_S, ZONE_S, DaySegment
+from khien.engine.segment import DAY_S, ZONE_S, DaySegment, local_day
 from khien.engine.store import Store
 from khien.kernel import clock
 from khien.kernel.presence import segments, sharded
@@ -127,6 +127,22 @@ def test_the_room_answers_from_shards_as_from_one_machine(
     monkeypatch.setattr(sharded, "connect", lambda _address: hosts)
     whole_story(outbreak, settings, "here:1")
     assert hosts.moved > 0
+
+
+def test_a_forgotten_day_is_in_no_shard(
+    outbreak: list[Case], settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hosts = Local(tmp_path / "shards", 3)
+    monkeypatch.setattr(sharded, "connect", lambda _address: hosts)
+    settings.KHIEN_CLUSTER = "here:1"
+    segments.keep_up()
+    stays = sum(shard.stays for shard in segments.shards())
+    presence.forget(clock.local(at(6, 12)).date())
+    segments.forget()
+    assert 0 < sum(shard.stays for shard in segments.shards()) < stays
+    days = {int(path.name.split("-")[0]) for path in (tmp_path / "shards").rglob("*.segment")}
+    assert min(days) >= local_day(int(at(6, 0).timestamp()))
+    answers_equal(outbreak, settings, "here:1")
 
 
 def test_shards_that_fail_on_the_way_are_done_without(

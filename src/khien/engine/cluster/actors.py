@@ -14,9 +14,10 @@ import contextlib
 import ipaddress
 import logging
 import os
+import signal
 import socket
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -151,7 +152,7 @@ def connect(address: str, folder: Path) -> Actors:
     except ImportError as fault:
         raise Unreachable("Ray is not installed: pip install 'khien[cluster]'") from fault
     try:
-        with _connection:
+        with _connection, _own_handlers():
             if not ray.is_initialized():
                 host = address.rpartition(":")[0]
                 more: dict[str, Any] = {"_node_ip_address": host} if _is_loopback(host) else {}
@@ -180,6 +181,17 @@ def connect(address: str, folder: Path) -> Actors:
         for number in numbers
     ]
     return Actors(ray, actors, address)
+
+
+@contextlib.contextmanager
+def _own_handlers() -> Iterator[None]:
+    """Ray takes SIGTERM for itself; a part of `khien up` ends by its own handler."""
+    ours = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, ours)
 
 
 def disconnect() -> None:

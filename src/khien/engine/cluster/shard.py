@@ -122,6 +122,11 @@ class Shard:
         with self._lock, self._store.writing(wait=True):
             if cut_from and not self._staged.exists():
                 return
+            if forgotten_before != self._store.manifest().forgotten_before:
+                # What is forgotten lies in memory no longer either.
+                self._states, self._stamp = [], None
+                self._lives.clear()
+                self._snapshots.clear()
             self._store.write(
                 staged(),
                 position=position,

@@ -26,6 +26,7 @@ from khien.kernel.presence.sharded import Sharded
 from khien.kernel.presence.stays import to_day
 
 if TYPE_CHECKING:
+    from khien.engine.cluster.shard import Status as ShardStatus
     from khien.engine.live import Live, Stays
     from khien.engine.segment import DaySegment
     from khien.engine.snapshot import Known, Snapshot
@@ -100,6 +101,12 @@ def reset() -> None:
 def status() -> Status:
     """How far the copy goes."""
     return _cache().status()
+
+
+def shards() -> list[ShardStatus]:
+    """How far the shards of the cluster go; none without a cluster. Raises `Unreachable`."""
+    sharded = _shards()
+    return [] if sharded is None else sharded.statuses()
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from khien.kernel.presence.stays import to_day
 if TYPE_CHECKING:
     from khien.engine.cluster.following import Following
     from khien.engine.cluster.hosts import Hosts
+    from khien.engine.cluster.shard import Status
     from khien.engine.cluster.snapshot import ClusterSnapshot
     from khien.engine.store import Store
 
@@ -103,6 +104,12 @@ class Sharded:
                     )
         except Unreachable as fault:
             self.failed(fault)
+
+    def statuses(self) -> list[Status]:
+        """What each shard holds. Raises `Unreachable`."""
+        with self._lock:
+            following = self._connected()
+            return [] if following is None else following.hosts.statuses()
 
     def failed(self, fault: Exception) -> None:
         """The cluster does not answer, or not what it was asked: begin anew with it, after a while if it is gone."""
