@@ -14,6 +14,7 @@ import signal
 import tempfile
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ import click
 import numpy as np
 from rich.console import Console
 
-from benchmarks.ray_nodes import ray_nodes
+from benchmarks.ray_nodes import ADDRESSES, ray_nodes
 from benchmarks.report import Figure, show
 from benchmarks.visits import FIRST_DAY, Town
 from khien.engine.cluster import actors
@@ -76,6 +77,11 @@ def timed(rounds: int, act: Callable[[], Any]) -> tuple[float, Any]:
     return float(np.median(took)), answer
 
 
+def people(number: int) -> str:
+    """A number of people in words."""
+    return "1 person" if number == 1 else f"{number:,} people"
+
+
 def equal(one: Any, other: Any, what: str) -> None:
     for first, second in zip(one, other, strict=True):
         if not np.array_equal(first, second):
@@ -99,7 +105,7 @@ def hops(
         moved = hosts.moved
         act()
         moved = hosts.moved - moved
-        about = f"{name}, a hop from {size:,} people ({len(answer[0]):,} reached)"
+        about = f"{name}, a hop from {people(size)} ({len(answer[0]):,} reached)"
         figures.append(Figure(about, ms, "ms", "one process", ms / expected_ms))
         figures.append(Figure(f"{about}: moved", moved / 1e6, "MB"))
     return figures
@@ -162,16 +168,28 @@ def killed(name: str, cluster: ClusterSnapshot, hosts: actors.Actors, traced: An
     return Figure(f"{name}, the same answer after an actor was killed", took, "s")
 
 
+def counts(_context: Any, _parameter: Any, text: str) -> list[int]:
+    """`1,2,3` as numbers."""
+    wanted = [int(one) for one in text.split(",") if one.strip().isdigit()]
+    if not wanted or not all(1 <= one <= len(ADDRESSES) for one in wanted):
+        raise click.BadParameter(f"write numbers of nodes from 1 to {len(ADDRESSES)}, such as 1,3")
+    return wanted
+
+
 @click.command()
 @click.option("--records", default=10.0, show_default=True, help="Millions of presence records in 14 days.")
-@click.option("--nodes", default=3, show_default=True, type=click.IntRange(1, 3), help="At most so many.")
+@click.option(
+    "--nodes", default="1,2,3", show_default=True, callback=counts, help="Clusters of so many nodes."
+)
 @click.option("--rounds", default=5, show_default=True, type=click.IntRange(min=1))
 @click.option("--seed", default=1, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object as the last line.")
-def main(records: float, nodes: int, rounds: int, seed: int, as_json: bool) -> None:
+def main(records: float, nodes: list[int], rounds: int, seed: int, as_json: bool) -> None:
     """The cost of a hop by number of Ray nodes, and the octets that travel."""
     console = Console(width=160)
     town = Town(int(records * 1e6), days=DAYS, seed=seed)
+    if find_spec("ray") is None:
+        raise click.ClickException("Ray is not installed: pip install 'khien[cluster]'")
     warm()
     figures: list[Figure] = []
     with tempfile.TemporaryDirectory(prefix="khien-bench-") as name:
@@ -188,7 +206,7 @@ def main(records: float, nodes: int, rounds: int, seed: int, as_json: bool) -> N
             )
             alone[size] = ms, answer
             figures.append(
-                Figure(f"one process, a hop from {size:,} people ({len(answer[0]):,} reached)", ms, "ms")
+                Figure(f"one process, a hop from {people(size)} ({len(answer[0]):,} reached)", ms, "ms")
             )
         busiest = int(np.bincount(town.day(2).person).argmax())
         traced = *timed(rounds, lambda: trace_of(one, busiest)), busiest
@@ -199,7 +217,7 @@ def main(records: float, nodes: int, rounds: int, seed: int, as_json: bool) -> N
                 "ms",
             )
         )
-        for count in range(1, nodes + 1):
+        for count in nodes:
             shards = folder / f"of-{count}"
             figures += on(count, store, town, alone, traced, seed, rounds, console, shards)
     show("cluster", figures, as_json=as_json)

@@ -122,7 +122,7 @@ def one_level(
 ) -> tuple[IntArray, IntArray, IntArray]:
     """Whom the people of the spells may have infected: (person, at the earliest, at the latest), epoch seconds.
 
-    The latest only counts where `want_last`, and only below `horizon`. Who may infect is not left out.
+    The latest is told as `as_it_counts`. Who may infect is not left out.
     """
     thresholds = plan.thresholds
     one_each = len(np.unique(spells.person)) == len(spells.person)
@@ -134,7 +134,7 @@ def one_level(
             )
             parts.append(earliest_and_latest(found.target, found.start, found.end))
         person, first, last = (np.concatenate(column) for column in zip(*parts, strict=True))
-        return earliest_and_latest(person, first, last)
+        return as_it_counts(*earliest_and_latest(person, first, last), plan, horizon, want_last=want_last)
     within = spells.person < len(snapshot.person_ids)
     asked = Spells(spells.person[within], spells.begin[within], spells.end[within])
     nobody = Spells(*(np.empty(0, np.int64),) * 3)
@@ -143,7 +143,18 @@ def one_level(
         search._from_people(last_hop=not want_last)
     person = np.flatnonzero(search.first != reaching.NOBODY)
     first, last = (times[person].astype(np.int64) + search.origin for times in (search.first, search.last))
-    return person, first, np.maximum(first, last)
+    return as_it_counts(person, first, last, plan, horizon, want_last=want_last)
+
+
+def as_it_counts(
+    person: IntArray, first: IntArray, last: IntArray, plan: Plan, horizon: int, *, want_last: bool
+) -> tuple[IntArray, IntArray, IntArray]:
+    """The latest times as far as they matter: where they are not wanted, or so late that who was infected then may infect
+    until the horizon, nobody looks for the very latest."""
+    if not want_last or plan.duration is None:
+        return person, first, first
+    enough = horizon - plan.latency - plan.duration
+    return person, first, np.maximum(first, np.minimum(last, enough))
 
 
 def earliest_and_latest(

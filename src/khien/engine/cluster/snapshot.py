@@ -13,7 +13,7 @@ from khien.engine.cluster.shard import View, frontier
 from khien.engine.cluster.sharding import shard_of
 from khien.engine.encounter import Spells, Thresholds
 from khien.engine.ranges import AnyArray, IntArray, expand
-from khien.engine.reaching import earliest_and_latest
+from khien.engine.reaching import as_it_counts, earliest_and_latest
 from khien.engine.search import Plan, Tally
 from khien.engine.snapshot import Found, Known, OwnStays, SameIds
 
@@ -105,7 +105,8 @@ class ClusterSnapshot(Known):
         asked = (frontier(spells.person, spells.begin, spells.end), plan, horizon, want_last)
         told = [unpack(one) for one in self._all("spread", asked)]
         person, first, last = (np.concatenate(column) for column in zip(*told, strict=True))
-        return earliest_and_latest(person, first, last)
+        both = earliest_and_latest(person, first, last)
+        return as_it_counts(*both, plan, horizon, want_last=want_last)
 
     # -- small words -----------------------------------------------------------------------------------
 
