@@ -23,6 +23,7 @@ from khien.engine.cluster.snapshot import ClusterSnapshot
 from khien.engine.encounter import Spells, Thresholds
 from khien.engine.live import Changes, Inconsistent, Live, Stays, days_of
 from khien.engine.scoring import others_present
+from khien.engine.search import Plan
 from khien.engine.segment import DAY_S
 from khien.engine.spaces import Own, Spaces, meet
 from khien.engine.store import Store
@@ -220,6 +221,27 @@ def test_many_spells_come_in_the_order_of_one_machine() -> None:
     assert len(one) > 1000
     for name in ("spell", "place", "target", "start", "end", "after"):
         assert getattr(one, name).tolist() == getattr(cluster, name).tolist(), name
+
+
+@pytest.mark.parametrize("few", [0, 2048], ids=["sweeping", "one by one"])
+@pytest.mark.parametrize("want_last", [True, False])
+def test_a_hop_gives_the_same_times_on_any_number_of_shards(
+    few: int, want_last: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reaching, "_FEW", few)
+    draw = np.random.default_rng(6)
+    columns = (draw.integers(0, high, 4000).tolist() for high in (500, 30, 380, 12))
+    rows = list(zip(*columns, strict=True))
+    spells = Spells(np.arange(0, 500, 5), *(START + draw.integers(0, 3, (2, 100)).cumsum(axis=0) * DAY_S))
+    plan = Plan.of(2, 0.5, 1, 15, 0)
+    told = []
+    for shards in (1, 3):
+        world = world_of(rows, [(rows, [])], shards)
+        told.append(world.cluster.spread(spells, plan, NOW, want_last=want_last))
+    told.append(reaching.one_level(world.one, spells, plan, NOW, want_last=want_last))
+    assert len(told[0][0]) > 300
+    for other in told[1:]:
+        assert [c.tolist() for c in told[0]] == [c.tolist() for c in other]
 
 
 ROWS = [(1, 1, 10, 4), (2, 1, 10, 4), (3, 2, 100, 4), (1, 2, 100, 8), (4, 3, 200, None), (1, 3, 210, 4)]

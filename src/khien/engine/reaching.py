@@ -149,8 +149,8 @@ def one_level(
 def as_it_counts(
     person: IntArray, first: IntArray, last: IntArray, plan: Plan, horizon: int, *, want_last: bool
 ) -> tuple[IntArray, IntArray, IntArray]:
-    """The latest times as far as they matter: where they are not wanted, or so late that who was infected then may infect
-    until the horizon, nobody looks for the very latest."""
+    """The latest times as far as they matter: where they are not wanted, or so late that who was infected then may
+    infect until the horizon, nobody looks for the very latest."""
     if not want_last or plan.duration is None:
         return person, first, first
     enough = horizon - plan.latency - plan.duration
