@@ -22,6 +22,7 @@ from khien.engine.cluster.sharding import divided, net, shard_of
 from khien.engine.cluster.snapshot import ClusterSnapshot
 from khien.engine.encounter import Spells, Thresholds
 from khien.engine.live import Changes, Inconsistent, Live, Stays, days_of
+from khien.engine.reaching import Costs
 from khien.engine.scoring import others_present
 from khien.engine.search import Plan
 from khien.engine.segment import DAY_S
@@ -119,9 +120,24 @@ def test_encounters_and_how_full_it_was(world: World, cases: set[int], window: A
     assert others_present(world.one, found[1]).tolist() == others_present(world.cluster, found[2]).tolist()
 
 
-@pytest.mark.parametrize("few", [0, 2048], ids=["sweeping", "one by one"])
-def test_forward_and_reach_over_several_hops(few: int, monkeypatch: pytest.MonkeyPatch) -> None:
+WAYS = {
+    "encounters": (2048, Costs()),
+    "one by one": (0, Costs(stay=0, stay_row=0)),
+    "sweeping": (0, Costs(stay=1e30, look=1e30)),
+    "looking around": (0, Costs(stay=1e30, look=0)),
+}
+
+
+@pytest.fixture(params=WAYS)
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have shards go one way only."""
+    few, costs = WAYS[request.param]
     monkeypatch.setattr(reaching, "_FEW", few)
+    monkeypatch.setattr(reaching, "Costs", lambda: costs)
+
+
+@pytest.mark.usefixtures("way")
+def test_forward_and_reach_over_several_hops() -> None:
 
     @quick
     @given(
@@ -223,12 +239,11 @@ def test_many_spells_come_in_the_order_of_one_machine() -> None:
         assert getattr(one, name).tolist() == getattr(cluster, name).tolist(), name
 
 
-@pytest.mark.parametrize("few", [0, 2048], ids=["sweeping", "one by one"])
+@pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("want_last", [True, False])
 def test_a_hop_gives_the_same_times_on_any_number_of_shards(
-    few: int, want_last: bool, monkeypatch: pytest.MonkeyPatch
+    want_last: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reaching, "_FEW", few)
     draw = np.random.default_rng(6)
     columns = (draw.integers(0, high, 4000).tolist() for high in (500, 30, 380, 12))
     rows = list(zip(*columns, strict=True))
@@ -238,6 +253,7 @@ def test_a_hop_gives_the_same_times_on_any_number_of_shards(
     for shards in (1, 3):
         world = world_of(rows, [(rows, [])], shards)
         told.append(world.cluster.spread(spells, plan, NOW, want_last=want_last))
+    monkeypatch.setattr(reaching, "_FEW", 2048)
     told.append(reaching.one_level(world.one, spells, plan, NOW, want_last=want_last))
     assert len(told[0][0]) > 300
     for other in told[1:]:

@@ -122,26 +122,41 @@ def one_level(
 ) -> tuple[IntArray, IntArray, IntArray]:
     """Whom the people of the spells may have infected: (person, at the earliest, at the latest), epoch seconds.
 
-    The latest is told as `as_it_counts`. Who may infect is not left out.
+    The latest is told as `as_it_counts`. Of people of the spells themselves it only matters how late they met others,
+    and who may have infected them before they were infectious: `first` is at most their beginning.
     """
+    some = spells.begin < spells.end
+    spells = Spells(spells.person[some], spells.begin[some], spells.end[some])
     thresholds = plan.thresholds
     one_each = len(np.unique(spells.person)) == len(spells.person)
     if len(spells.person) < _FEW or not one_each or thresholds.after > 0 or thresholds.together == 0:
         parts = [(np.empty(0, np.int64),) * 3]
-        for some in _slices(len(spells.person), 4096):
-            found = snapshot.found(
-                Spells(spells.person[some], spells.begin[some], spells.end[some]), thresholds
-            )
+        for part in _slices(len(spells.person), 4096):
+            asked = Spells(spells.person[part], spells.begin[part], spells.end[part])
+            found = snapshot.found(asked, thresholds)
             parts.append(earliest_and_latest(found.target, found.start, found.end))
-        person, first, last = (np.concatenate(column) for column in zip(*parts, strict=True))
-        return as_it_counts(*earliest_and_latest(person, first, last), plan, horizon, want_last=want_last)
+        columns = (np.concatenate(column) for column in zip(*parts, strict=True))
+        person, first, last = earliest_and_latest(*columns)
+        source, begin, _end = earliest_and_latest(spells.person, spells.begin, spells.end)
+        at = np.searchsorted(source, person)
+        own = np.append(source, -1)[at] == person
+        begins = np.append(begin, 0)[at]
+        kept = ~own | want_last | (first < begins)
+        first = np.where(own, np.minimum(first, begins), first)
+        return as_it_counts(person[kept], first[kept], last[kept], plan, horizon, want_last=want_last)
     within = spells.person < len(snapshot.person_ids)
     asked = Spells(spells.person[within], spells.begin[within], spells.end[within])
     nobody = Spells(*(np.empty(0, np.int64),) * 3)
     search = Search(snapshot, nobody, plan, horizon)
+    # A sweep does not tell a person's own two stays apart from those of two people; so early they were never met.
+    search.first[asked.person] = search._narrow(asked.begin)
     if search.start_from(asked):
         search._from_people(last_hop=not want_last)
-    person = np.flatnonzero(search.first != reaching.NOBODY)
+    is_met = search.first != reaching.NOBODY
+    is_met[asked.person] = search.first[asked.person] < search._narrow(asked.begin)
+    if want_last:
+        is_met |= search.last != reaching.NEVER_YET
+    person = np.flatnonzero(is_met)
     first, last = (times[person].astype(np.int64) + search.origin for times in (search.first, search.last))
     return as_it_counts(person, first, last, plan, horizon, want_last=want_last)
 
