@@ -25,8 +25,8 @@ SMALLEST = {
 }
 """The least that each can be asked for; `trace` compiles its kernels, `search` starts a server of its own."""
 
-NOT_SMALL = {"contact_list", "live"}
-"""Those that ask a whole installation."""
+NOT_SMALL = {"cluster", "contact_list", "live"}
+"""Those that ask a whole installation, or nodes of a cluster."""
 
 
 def test_every_benchmark_is_run_here_or_named_as_too_large() -> None:

@@ -27,7 +27,7 @@ from khien.engine.presence import _PORTION, Presence
 from khien.engine.ranges import AnyArray, BoolArray, IntArray, expand, portions
 
 if TYPE_CHECKING:
-    from khien.engine.snapshot import Snapshot
+    from khien.engine.snapshot import Known
 
 Window = tuple[Moment, Moment]
 """A half-open stretch of time [from, to)."""
@@ -99,7 +99,7 @@ class Thresholds:
 
 
 def encounters(
-    presence: Presence | Snapshot,
+    presence: Presence | Known,
     case: Any | Sequence[Any] | AnyArray,
     window: Window | Sequence[Window],
     *,
@@ -117,7 +117,7 @@ def encounters(
 
 
 def spells_of(
-    presence: Presence | Snapshot, case: Any | Sequence[Any] | AnyArray, window: Window | Sequence[Window]
+    presence: Presence | Known, case: Any | Sequence[Any] | AnyArray, window: Window | Sequence[Window]
 ) -> Spells:
     """The spells of cases given by id."""
     cases = [case] if isinstance(case, str | int | np.integer) else list(case)
@@ -133,7 +133,7 @@ def spells_of(
 
 
 def meetings(
-    presence: Presence | Snapshot, spells: Spells, thresholds: Thresholds, *, backward: bool = False
+    presence: Presence | Known, spells: Spells, thresholds: Thresholds, *, backward: bool = False
 ) -> Iterator[Meeting]:
     """All encounters of the spells, in portions that bound the memory; vectorised over records.
 
@@ -233,7 +233,7 @@ def _meeting(
     )
 
 
-def named(presence: Presence | Snapshot, parts: Sequence[Meeting]) -> Encounters:
+def named(presence: Presence | Known, parts: Sequence[Meeting]) -> Encounters:
     """Encounters with ids instead of indexes, in their documented order."""
 
     def column(name: str, kind: type) -> AnyArray:

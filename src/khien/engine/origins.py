@@ -45,7 +45,7 @@ from khien.engine.scoring import RiskParameters
 from khien.engine.spaces import Own, Spaces, meet
 
 if TYPE_CHECKING:
-    from khien.engine.snapshot import Snapshot
+    from khien.engine.snapshot import Known
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -195,7 +195,7 @@ class PossibleSources:
 
 
 def place_hours(
-    presence: Presence | Snapshot,
+    presence: Presence | Known,
     cases: Ill,
     incubation: Incubation,
     *,
@@ -285,7 +285,7 @@ def occasions(found: PlaceHours) -> Occasions:
 
 
 def known_sources(
-    presence: Presence | Snapshot,
+    presence: Presence | Known,
     found: PlaceHours,
     cases: Ill,
     known: Ill,
@@ -315,7 +315,7 @@ def known_sources(
 
 
 def possible_sources(
-    presence: Presence | Snapshot,
+    presence: Presence | Known,
     cases: Ill,
     incubation: Incubation,
     *,
@@ -404,7 +404,7 @@ class _Hours:
 
 
 def _hours_of(
-    presence: Presence | Snapshot,
+    presence: Presence | Known,
     spells: Spells,
     spaces: Spaces,
     told: Iterable[tuple[int, int, int, int]] = (),
@@ -448,7 +448,7 @@ def _told_by_a_room(place: IntArray, hour: IntArray, size: IntArray, spaces: Spa
     return np.isin(number[rooms.shape[1] :], number[: rooms.shape[1]])
 
 
-def _period(presence: Presence | Snapshot, spells: Spells, hour: IntArray) -> tuple[int, int]:
+def _period(presence: Presence | Known, spells: Spells, hour: IntArray) -> tuple[int, int]:
     """The days [first, last) since 1970 of Viet Nam that the windows touch and from which there are records."""
     recorded = presence.days_with_stays
     reached = (
@@ -460,7 +460,7 @@ def _period(presence: Presence | Snapshot, spells: Spells, hour: IntArray) -> tu
 
 
 def _traffic(
-    presence: Presence | Snapshot, place: IntArray, hour: IntArray, spaces: Spaces, days: tuple[int, int]
+    presence: Presence | Known, place: IntArray, hour: IntArray, spaces: Spaces, days: tuple[int, int]
 ) -> tuple[FloatArray, IntArray]:
     """How many stays each place saw at such hours within the days [first, last) (since 1970, of Viet Nam), summed,
     and on how many days."""
@@ -482,7 +482,7 @@ def _traffic(
 
 
 def _stays_by_hour(
-    presence: Presence | Snapshot, place: IntArray, spaces: Spaces, first_hour: int, hours: int
+    presence: Presence | Known, place: IntArray, spaces: Spaces, first_hour: int, hours: int
 ) -> IntArray:
     """Stays that touch each hour at each place or within it: (places, hours)."""
     asked, inside = spaces.with_rooms(place)
@@ -496,7 +496,7 @@ def _stays_by_hour(
     return np.cumsum(change.reshape(len(place), hours + 1), axis=1)[:, :hours]
 
 
-def _people(presence: Presence | Snapshot, place: IntArray, hour: IntArray, spaces: Spaces) -> IntArray:
+def _people(presence: Presence | Known, place: IntArray, hour: IntArray, spaces: Spaces) -> IntArray:
     """How many different people were at each place (or within it) in the hour."""
     asked, inside = spaces.with_rooms(place)
     begin = hour[asked] * HOUR_S
@@ -544,7 +544,7 @@ def _best_explained(
 
 
 def _known_there(
-    presence: Presence | Snapshot,
+    presence: Presence | Known,
     place: IntArray,
     hour: IntArray,
     cases: Ill,
@@ -573,7 +573,7 @@ def _known_there(
     return row[some], number[owner[some]], shed[some]
 
 
-def _numbers_of_known(presence: Presence | Snapshot, known: Ill | None) -> tuple[IntArray, IntArray]:
+def _numbers_of_known(presence: Presence | Known, known: Ill | None) -> tuple[IntArray, IntArray]:
     """Numbers and moments of known cases, by number; those without records are left out."""
     if known is None or not len(known):
         return np.empty(0, np.int64), np.empty(0, np.int64)
@@ -599,7 +599,7 @@ def _shed(days: FloatArray, shedding: Sequence[tuple[float, float]]) -> FloatArr
 
 
 def _met(
-    presence: Presence | Snapshot, spells: Spells, spaces: Spaces | None, min_seconds: int
+    presence: Presence | Known, spells: Spells, spaces: Spaces | None, min_seconds: int
 ) -> tuple[IntArray, IntArray, IntArray, IntArray, IntArray, IntArray]:
     """Meetings of the spells: position, the other's number, place, start, end, seconds together."""
     if spaces is not None and not isinstance(presence, Presence):
@@ -613,7 +613,7 @@ def _met(
     return columns[0], columns[1], columns[2], columns[3], columns[4], columns[5]
 
 
-def _nowhere(presence: Presence | Snapshot) -> PlaceHours:
+def _nowhere(presence: Presence | Known) -> PlaceHours:
     none, real = np.empty(0, np.int64), np.empty(0, np.float64)
     place, person = presence.place_ids[none], presence.person_ids[none]
     return PlaceHours(place, none, none, none, none, real, real, real, real, real, real, person, real)

@@ -20,9 +20,9 @@ from khien.engine.encounter import Spells, Window, spells_of
 from khien.engine.moments import Moment, seconds
 from khien.engine.presence import Presence
 from khien.engine.ranges import AnyArray, IntArray
-from khien.engine.search import Plan, forward
+from khien.engine.search import Plan, Possible, forward
 from khien.engine.segment import DAY_S, ZONE_S, local_day
-from khien.engine.snapshot import Found, Snapshot, rooms
+from khien.engine.snapshot import Found, Known, Snapshot, rooms
 from khien.engine.threads import THREADS, pool
 
 Narrow = npt.NDArray[np.int32]
@@ -57,7 +57,7 @@ class Reached:
 
 
 def reach(
-    presence: Presence | Snapshot,
+    presence: Presence | Known,
     cases: Any | Sequence[Any] | AnyArray,
     window: Window | Sequence[Window],
     *,
@@ -85,11 +85,103 @@ def reach(
     plan = Plan.of(hops, latency_days, duration_days, min_minutes, after_minutes)
     spells = spells_of(presence, cases, window)
     horizon = int(spells.end.max(initial=0)) if until is None else seconds(until)
+    if not isinstance(presence, Snapshot):
+        return _level_by_level(presence, spells, plan, horizon)
     search = Search(presence, spells, plan, horizon)
     search.run()
     person = np.flatnonzero(search.degree)
     earliest = search.first[person].astype(np.int64) + search.origin
     return _ordered(presence.person_ids[person], search.degree[person].astype(np.int64), earliest)
+
+
+def _level_by_level(presence: Any, spells: Spells, plan: Plan, horizon: int) -> Reached:
+    """From shards on several machines: each says whom the frontier reaches at its places; the next is made here."""
+    people = max(len(presence.person_ids), int(spells.person.max(initial=-1)) + 1)
+    is_case = np.zeros(people, np.bool_)
+    is_case[spells.person] = True
+    degree = np.zeros(people, np.uint8)
+    possible = Possible(people)
+    for hop in range(1, plan.hops + 1):
+        want_last = plan.duration is not None and hop < plan.hops
+        person, first, last = presence.spread(spells, plan, horizon, want_last=want_last)
+        others = ~is_case[person]
+        person, first, last = person[others], first[others], last[others]
+        degree[person[degree[person] == 0]] = hop
+        spells = possible.widened(person, first, last, plan, horizon)
+        if not len(spells.person):
+            break
+    person = np.flatnonzero(degree)
+    return _ordered(presence.person_ids[person], degree[person].astype(np.int64), possible.first[person])
+
+
+_FEW = 2048
+
+
+def one_level(
+    snapshot: Snapshot, spells: Spells, plan: Plan, horizon: int, *, want_last: bool
+) -> tuple[IntArray, IntArray, IntArray]:
+    """Whom the people of the spells may have infected: (person, at the earliest, at the latest), epoch seconds.
+
+    The latest is told as `as_it_counts`. Of people of the spells themselves it only matters how late they met others,
+    and who may have infected them before they were infectious: `first` is at most their beginning.
+    """
+    some = spells.begin < spells.end
+    spells = Spells(spells.person[some], spells.begin[some], spells.end[some])
+    thresholds = plan.thresholds
+    one_each = len(np.unique(spells.person)) == len(spells.person)
+    if len(spells.person) < _FEW or not one_each or thresholds.after > 0 or thresholds.together == 0:
+        parts = [(np.empty(0, np.int64),) * 3]
+        for part in _slices(len(spells.person), 4096):
+            asked = Spells(spells.person[part], spells.begin[part], spells.end[part])
+            found = snapshot.found(asked, thresholds)
+            parts.append(earliest_and_latest(found.target, found.start, found.end))
+        columns = (np.concatenate(column) for column in zip(*parts, strict=True))
+        person, first, last = earliest_and_latest(*columns)
+        source, begin, _end = earliest_and_latest(spells.person, spells.begin, spells.end)
+        at = np.searchsorted(source, person)
+        own = np.append(source, -1)[at] == person
+        begins = np.append(begin, 0)[at]
+        kept = ~own | want_last | (first < begins)
+        first = np.where(own, np.minimum(first, begins), first)
+        return as_it_counts(person[kept], first[kept], last[kept], plan, horizon, want_last=want_last)
+    within = spells.person < len(snapshot.person_ids)
+    asked = Spells(spells.person[within], spells.begin[within], spells.end[within])
+    nobody = Spells(*(np.empty(0, np.int64),) * 3)
+    search = Search(snapshot, nobody, plan, horizon)
+    # A sweep does not tell a person's own two stays apart from those of two people; so early they were never met.
+    search.first[asked.person] = search._narrow(asked.begin)
+    if search.start_from(asked):
+        search._from_people(last_hop=not want_last)
+    is_met = search.first != reaching.NOBODY
+    is_met[asked.person] = search.first[asked.person] < search._narrow(asked.begin)
+    if want_last:
+        is_met |= search.last != reaching.NEVER_YET
+    person = np.flatnonzero(is_met)
+    first, last = (times[person].astype(np.int64) + search.origin for times in (search.first, search.last))
+    return as_it_counts(person, first, last, plan, horizon, want_last=want_last)
+
+
+def as_it_counts(
+    person: IntArray, first: IntArray, last: IntArray, plan: Plan, horizon: int, *, want_last: bool
+) -> tuple[IntArray, IntArray, IntArray]:
+    """The latest times as far as they matter: where they are not wanted, or so late that who was infected then may
+    infect until the horizon, nobody looks for the very latest."""
+    if not want_last or plan.duration is None:
+        return person, first, first
+    enough = horizon - plan.latency - plan.duration
+    return person, first, np.maximum(first, np.minimum(last, enough))
+
+
+def earliest_and_latest(
+    person: IntArray, first: IntArray, last: IntArray
+) -> tuple[IntArray, IntArray, IntArray]:
+    """Each person once, ascending, with the least `first` and the greatest `last`."""
+    if not len(person):
+        return person, first, last
+    order = np.argsort(person, kind="stable")
+    person = person[order]
+    at = np.flatnonzero(np.concatenate(([True], person[1:] != person[:-1])))
+    return person[at], np.minimum.reduceat(first[order], at), np.maximum.reduceat(last[order], at)
 
 
 class Search:
@@ -143,6 +235,17 @@ class Search:
         if before is not None:
             new = (self.first != before[0]) | (self.last != before[1])
         return self._become_sources(new)
+
+    def start_from(self, spells: Spells) -> bool:
+        """Have people (each once) be infectious over [begin, end), all of it new; False when nobody is."""
+        person, begin, end = spells.person, spells.begin, spells.end
+        self._source_from[person], self._source_to[person] = self._narrow(begin), self._narrow(end)
+        self._infectious = _both(self._source_from, self._source_to)
+        self._changed[person] = begin < end
+        self._fresh_from = np.full(len(self.first), reaching.NOBODY, np.int32)
+        self._fresh_to = np.full(len(self.first), reaching.NEVER_YET, np.int32)
+        self._fresh_from[person], self._fresh_to[person] = self._source_from[person], self._source_to[person]
+        return bool(self._changed.any())
 
     # -- one hop ---------------------------------------------------------------------------------------
 
@@ -335,8 +438,7 @@ class Search:
         fresh_from = np.where(new | earlier, begin, until - margin)
         fresh_to = np.where(new | later, end, before + margin)
         self._source_from[who], self._source_to[who] = begin, end
-        both = (self._source_from.astype(np.uint64) << np.uint64(32)) | self._source_to.astype(np.uint32)
-        self._infectious = both
+        self._infectious = _both(self._source_from, self._source_to)
         self._changed = np.zeros(len(changed), np.bool_)
         grown = (new | earlier | later) & (begin < end)
         self._changed[who[grown]] = True
@@ -351,6 +453,10 @@ class Search:
         if isinstance(moments, np.ndarray):
             return np.clip(moments - self.origin, -limit, limit).astype(np.int32)
         return min(max(moments - self.origin, -limit), limit)
+
+
+def _both(begin: Narrow, end: Narrow) -> npt.NDArray[np.uint64]:
+    return (begin.astype(np.uint64) << np.uint64(32)) | end.astype(np.uint32)
 
 
 def _ordered(person: AnyArray, degree: IntArray, earliest: IntArray) -> Reached:

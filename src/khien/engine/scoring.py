@@ -40,7 +40,7 @@ from khien.engine.presence import Presence
 from khien.engine.ranges import AnyArray, IntArray, merge_intervals
 
 if TYPE_CHECKING:
-    from khien.engine.snapshot import Snapshot
+    from khien.engine.snapshot import Known
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -177,7 +177,7 @@ def rank(exposures: Exposures, parameters: RiskParameters) -> Risk:
     return Risk(persons[order], -np.expm1(-hazard[order]), hazard[order])
 
 
-def others_present(presence: Presence | Snapshot, encounters: Encounters) -> FloatArray:
+def others_present(presence: Presence | Known, encounters: Encounters) -> FloatArray:
     """How many people besides the contact were at the place, on average over each encounter (the case counts).
 
     Of an encounter of no length: at its start. Observed presence only: people who did not scan are not seen.
@@ -186,7 +186,7 @@ def others_present(presence: Presence | Snapshot, encounters: Encounters) -> Flo
     return np.maximum(crowd(presence, place, encounters.start, encounters.end) - 1, 0)
 
 
-def crowd(presence: Presence | Snapshot, place: IntArray, start: IntArray, end: IntArray) -> FloatArray:
+def crowd(presence: Presence | Known, place: IntArray, start: IntArray, end: IntArray) -> FloatArray:
     """How many people were at each place (a number) over its [start, end), on average; of no length: at its start."""
     end = np.maximum(end, start + 1)
     order = np.lexsort((start, place))

@@ -15,7 +15,7 @@ from khien.engine.presence import Presence
 from khien.engine.ranges import AnyArray, IntArray
 
 if TYPE_CHECKING:
-    from khien.engine.snapshot import Snapshot
+    from khien.engine.snapshot import Known
 
 DAY = 86_400
 
@@ -67,7 +67,7 @@ class Sources:
 
 
 def contacts(
-    presence: Presence | Snapshot,
+    presence: Presence | Known,
     case: Any | Sequence[Any] | AnyArray,
     window: Window | Sequence[Window],
     *,
@@ -79,7 +79,7 @@ def contacts(
 
 
 def forward(
-    presence: Presence | Snapshot,
+    presence: Presence | Known,
     cases: Any | Sequence[Any] | AnyArray,
     window: Window | Sequence[Window],
     *,
@@ -105,23 +105,22 @@ def forward(
     spells = spells_of(presence, cases, window)
     horizon = int(spells.end.max(initial=0)) if until is None else seconds(until)
 
-    is_case = np.zeros(len(presence.person_ids), bool)
+    people = max(len(presence.person_ids), int(spells.person.max(initial=-1)) + 1)
+    is_case = np.zeros(people, bool)
     is_case[spells.person] = True
-    reached = np.zeros(len(presence.person_ids), bool)
-    possible = Possible(len(presence.person_ids))
+    reached = np.zeros(people, bool)
+    possible = Possible(people)
     degrees, infections = [], []
     for hop in range(1, hops + 1):
-        tallies = [_NONE]
-        for part in meetings(presence, spells, plan.thresholds):
-            tallies.append(_Tally.of(_only(part, ~is_case[part.target])))
-        tally = _Tally.sum(tallies).grouped()
+        tally = tallied(presence, spells, plan.thresholds)
+        tally = tally.of_persons(~is_case[tally.person])
         degrees.append((hop, tally.of_persons(~reached[tally.person])))
         infections.append(tally)
         reached[tally.person] = True
         spells = possible.widened(tally.person, tally.first, tally.last, plan, horizon)
         if not len(spells.person):
             break
-    return _traced(presence, degrees, _Tally.sum(infections).grouped())
+    return _traced(presence, degrees, Tally.sum(infections).grouped())
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +180,7 @@ class Possible:
 
 
 def backward(
-    presence: Presence | Snapshot,
+    presence: Presence | Known,
     cases: Any | Sequence[Any] | AnyArray,
     onset: Moment | Sequence[Moment],
     *,
@@ -201,7 +200,7 @@ def backward(
     spells = spells_of(presence, cases, _incubation(onset, min_incubation_days, max_incubation_days))
     thresholds = Thresholds.of_minutes(min_minutes, after_minutes)
     parts = list(meetings(presence, spells, thresholds, backward=True))
-    tally = _Tally.sum([_NONE, *(_Tally.of(part) for part in parts)]).grouped()
+    tally = Tally.sum([Tally.of(part) for part in parts]).grouped()
     pairs = np.concatenate(
         [np.empty((2, 0), np.int64), *(np.stack((p.target, p.source)) for p in parts)], axis=1
     )
@@ -218,8 +217,18 @@ def backward(
     )
 
 
+def tallied(presence: Presence | Known, spells: Spells, thresholds: Thresholds) -> Tally:
+    """The encounters of the spells summed up by the person met."""
+    elsewhere = getattr(presence, "tally", None)
+    if elsewhere is not None:
+        # Kept by several: each sums up its own, so that no list of encounters travels.
+        return elsewhere(spells, thresholds)
+    parts = (Tally.of(part) for part in meetings(presence, spells, thresholds))
+    return Tally.sum(list(parts)).grouped()
+
+
 @dataclass(frozen=True)
-class _Tally:
+class Tally:
     """Encounters summed up by person (indexes, ascending): one row each."""
 
     person: IntArray
@@ -232,24 +241,25 @@ class _Tally:
     source: IntArray  # whom the first encounter was with
 
     @classmethod
-    def of(cls, part: Meeting) -> _Tally:
+    def of(cls, part: Meeting) -> Tally:
         ones = np.ones(len(part.target), np.int64)
         seconds = part.overlap
         return cls(part.target, seconds, seconds, ones, part.start, part.end, seconds, part.source).grouped()
 
     @classmethod
-    def sum(cls, tallies: list[_Tally]) -> _Tally:
-        none = np.empty(0, np.int64)
-        return cls(*(np.concatenate([none, *column]) for column in zip(*map(_columns, tallies), strict=True)))
+    def sum(cls, tallies: list[Tally]) -> Tally:
+        """All of them, a person as often as they come."""
+        each = map(_columns, [_NONE, *tallies])
+        return cls(*(np.concatenate(column) for column in zip(*each, strict=True)))
 
-    def grouped(self) -> _Tally:
+    def grouped(self) -> Tally:
         if not len(self.person):
             return self
         # The first encounter of a person is the earliest, then the longest, then that with the lowest source.
         order = np.lexsort((self.source, -self.of_first, self.first, self.person))
         person = self.person[order]
         at = np.flatnonzero(np.concatenate(([True], person[1:] != person[:-1])))
-        return _Tally(
+        return Tally(
             person=person[at],
             seconds=np.add.reduceat(self.seconds[order], at),
             longest=np.maximum.reduceat(self.longest[order], at),
@@ -260,19 +270,19 @@ class _Tally:
             source=self.source[order][at],
         )
 
-    def of_persons(self, chosen: npt.NDArray[np.bool_]) -> _Tally:
-        return _Tally(*(column[chosen] for column in _columns(self)))
+    def of_persons(self, chosen: npt.NDArray[np.bool_]) -> Tally:
+        return Tally(*(column[chosen] for column in _columns(self)))
 
 
-def _columns(tally: _Tally) -> tuple[IntArray, ...]:
+def _columns(tally: Tally) -> tuple[IntArray, ...]:
     return tuple(vars(tally).values())
 
 
-_NONE = _Tally(*(np.empty(0, np.int64),) * 8)
+_NONE = Tally(*(np.empty(0, np.int64),) * 8)
 
 
-def _traced(presence: Presence | Snapshot, degrees: list[tuple[int, _Tally]], ever: _Tally) -> Traced:
-    tally = _Tally.sum([tally for _, tally in degrees])
+def _traced(presence: Presence | Known, degrees: list[tuple[int, Tally]], ever: Tally) -> Traced:
+    tally = Tally.sum([tally for _, tally in degrees])
     degree = np.concatenate([np.full(len(tally.person), hop) for hop, tally in degrees])
     order = np.lexsort((tally.person, tally.first, -tally.seconds, degree))
     person = tally.person[order]
@@ -287,10 +297,6 @@ def _traced(presence: Presence | Snapshot, degrees: list[tuple[int, _Tally]], ev
         from_person=presence.person_ids[tally.source[order]],
         earliest=ever.first[np.searchsorted(ever.person, person)],
     )
-
-
-def _only(part: Meeting, chosen: npt.NDArray[np.bool_]) -> Meeting:
-    return part if chosen.all() else Meeting(**{name: value[chosen] for name, value in vars(part).items()})
 
 
 def _incubation(onset: Moment | Sequence[Moment], shortest: float, longest: float) -> Any:

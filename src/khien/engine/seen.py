@@ -25,7 +25,7 @@ from khien.engine.encounter import Spells, Thresholds
 from khien.engine.ranges import BoolArray, IntArray
 
 if TYPE_CHECKING:
-    from khien.engine.snapshot import Snapshot
+    from khien.engine.snapshot import Known
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -56,7 +56,7 @@ class KnownStays:
 
     @classmethod
     def of(
-        cls, snapshot: Snapshot, spells: Spells, told: IntArray, kind: Callable[[IntArray], IntArray]
+        cls, snapshot: Known, spells: Spells, told: IntArray, kind: Callable[[IntArray], IntArray]
     ) -> KnownStays:
         """What the records say of the cases in their spells, and what they told: columns of `told` are position of the
         case, place (its number), enter, leave. `kind` numbers the kinds of places."""

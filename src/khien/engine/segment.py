@@ -138,6 +138,15 @@ class DaySegment:
         return person, place, enter, leave
 
     @cached_property
+    def highest_person(self) -> int:
+        """The greatest number of a person; -1 of no stays."""
+        if not len(self):
+            return -1
+        # It is in the last bucket, which is never empty.
+        rows = self.entry[self.bucket_first[-2] :] & np.uint32((1 << (32 - self.shift)) - 1)
+        return int((self.rows[rows] & np.uint64(layout.PERSON_MASK)).max())
+
+    @cached_property
     def lasting(self) -> tuple[IntArray, npt.NDArray[np.uint32]]:
         """The stays that last beyond the midnight after their first: (place, person, enter, leave), and their rows."""
         chosen = np.flatnonzero(self.over_leave > 2 * DAY_S)

@@ -115,52 +115,43 @@ class Found:
         return self.told[meeting.END].astype(np.int64) + self.origin
 
 
-class Snapshot:
-    """Presence of some days from segments. `now` (epoch seconds) closes what is still open.
+class Known:
+    """What is known of presence at one moment, however it is kept: in one process (`Snapshot`) or shared out between
+    machines (`khien.engine.cluster`). It answers what `Presence` answers."""
 
-    Several segments may hold stays of one day (a base and what came since); the same stay twice counts twice.
-    """
+    person_ids: AnyArray | SameIds
+    place_ids: AnyArray | SameIds
+    now: int
 
-    def __init__(
-        self,
-        pieces: Iterable[Piece],
-        *,
-        now: int,
-        person_ids: AnyArray | SameIds | None = None,
-        place_ids: AnyArray | SameIds | None = None,
-    ) -> None:
-        self.pieces = sorted((p for p in pieces if len(p.segment)), key=lambda piece: piece.segment.day)
-        self.now = now
-        rows = [piece.segment.entry_in_table(piece.dead) for piece in self.pieces]
-        self._table = np.array(rows, np.int64).reshape(-1, layout.COLUMNS)
-        days = np.array([piece.segment.day for piece in self.pieces], np.int64)
-        self.first_day = int(days[0]) if len(days) else 0
-        """Days since 1970-01-01 of the first day that is held."""
-        self.last_day = int(days[-1]) if len(days) else -1
-        self.origin = self.first_day * DAY_S - ZONE_S
-        """Midnight of the first day, epoch seconds."""
-        self._day_first = np.searchsorted(days, np.arange(self.first_day, self.last_day + 2)).astype(np.int64)
-        self._far = _far(self.pieces)
-        self._places: dict[tuple[int, int], tuple[AnyArray, list[int]]] = {}
-        highest = max((_highest_person(p.segment) for p in self.pieces), default=-1)
-        self.person_ids = SameIds(highest + 1) if person_ids is None else person_ids
-        self.place_ids = SameIds(2**32) if place_ids is None else place_ids
+    def found(
+        self, spells: Spells, thresholds: Thresholds, *, backward: bool = False, stays: OwnStays | None = None
+    ) -> Found:
+        """All encounters of the spells. With `stays` the spells' people were there, not where their records say."""
+        raise NotImplementedError
 
-    def __len__(self) -> int:
-        return sum(len(p.segment) - _count(p.dead) for p in self.pieces)
+    def stays_in(self, spells: Spells) -> OwnStays:
+        """The stays of the spells' people that touch them: (position of the spell, place, enter, leave)."""
+        raise NotImplementedError
 
-    @classmethod
-    def of(cls, presence: Presence, *, now: int = 0) -> Snapshot:
-        """The same stays as a `Presence`, laid out by day; ids stay what they were."""
-        day = local_day(presence.enter)
-        pieces = []
-        for one in np.unique(day):
-            chosen = np.flatnonzero(day == one)
-            columns: list[AnyArray] = [presence.person, presence.place, presence.enter, presence.leave]
-            pieces.append(Piece(DaySegment.build(int(one), *(column[chosen] for column in columns))))
-        return cls(pieces, now=now, person_ids=presence.person_ids, place_ids=presence.place_ids)
+    def present_at(
+        self, place: IntArray, begin: IntArray, end: IntArray
+    ) -> tuple[IntArray, IntArray, IntArray, IntArray]:
+        """Who shares a moment with each half-open [begin, end) at its place: (question, person, enter, leave)."""
+        raise NotImplementedError
 
-    # -- what `Presence` answers too -------------------------------------------------------------------
+    @property
+    def days_with_stays(self) -> tuple[int, int]:
+        """The first and the last day (since 1970-01-01) on which stays begin; (0, -1) without any."""
+        raise NotImplementedError
+
+    def people_seen(self) -> Dead:
+        """Who has stays, a bit a number, most significant first (also who has none but such as were taken back)."""
+        raise NotImplementedError
+
+    @cached_property
+    def number_of_people(self) -> int:
+        """How many people have stays."""
+        return _count(self.people_seen())
 
     def indexes_of_persons(self, persons: Sequence[Any] | AnyArray) -> IntArray:
         """Numbers of person ids, in the order asked. Raises UnknownPerson for an id that nobody can bear."""
@@ -193,6 +184,54 @@ class Snapshot:
             overlap=np.where(found.after, 0, found.end - found.start),
             after=found.after,
         )
+
+
+class Snapshot(Known):
+    """Presence of some days from segments. `now` (epoch seconds) closes what is still open.
+
+    Several segments may hold stays of one day (a base and what came since); the same stay twice counts twice.
+    """
+
+    def __init__(
+        self,
+        pieces: Iterable[Piece],
+        *,
+        now: int,
+        person_ids: AnyArray | SameIds | None = None,
+        place_ids: AnyArray | SameIds | None = None,
+    ) -> None:
+        self.pieces = sorted((p for p in pieces if len(p.segment)), key=lambda piece: piece.segment.day)
+        self.now = now
+        rows = [piece.segment.entry_in_table(piece.dead) for piece in self.pieces]
+        self._table = np.array(rows, np.int64).reshape(-1, layout.COLUMNS)
+        days = np.array([piece.segment.day for piece in self.pieces], np.int64)
+        self.first_day = int(days[0]) if len(days) else 0
+        """Days since 1970-01-01 of the first day that is held."""
+        self.last_day = int(days[-1]) if len(days) else -1
+        self.origin = self.first_day * DAY_S - ZONE_S
+        """Midnight of the first day, epoch seconds."""
+        self._day_first = np.searchsorted(days, np.arange(self.first_day, self.last_day + 2)).astype(np.int64)
+        self._far = _far(self.pieces)
+        self._places: dict[tuple[int, int], tuple[AnyArray, list[int]]] = {}
+        highest = max((p.segment.highest_person for p in self.pieces), default=-1)
+        self.person_ids = SameIds(highest + 1) if person_ids is None else person_ids
+        self.place_ids = SameIds(2**32) if place_ids is None else place_ids
+
+    def __len__(self) -> int:
+        return sum(len(p.segment) - _count(p.dead) for p in self.pieces)
+
+    @classmethod
+    def of(cls, presence: Presence, *, now: int = 0) -> Snapshot:
+        """The same stays as a `Presence`, laid out by day; ids stay what they were."""
+        day = local_day(presence.enter)
+        pieces = []
+        for one in np.unique(day):
+            chosen = np.flatnonzero(day == one)
+            columns: list[AnyArray] = [presence.person, presence.place, presence.enter, presence.leave]
+            pieces.append(Piece(DaySegment.build(int(one), *(column[chosen] for column in columns))))
+        return cls(pieces, now=now, person_ids=presence.person_ids, place_ids=presence.place_ids)
+
+    # -- answering -------------------------------------------------------------------------------------
 
     def found(
         self, spells: Spells, thresholds: Thresholds, *, backward: bool = False, stays: OwnStays | None = None
@@ -265,13 +304,12 @@ class Snapshot:
         days = [piece.segment.day for piece in self.pieces if len(piece.segment) > _count(piece.dead)]
         return (days[0], days[-1]) if days else (0, -1)
 
-    @cached_property
-    def number_of_people(self) -> int:
-        """Of how many people there are stays (those are counted too of whom all were taken back)."""
-        seen = np.zeros(max((_highest_person(p.segment) for p in self.pieces), default=-1) + 1, bool)
+    def people_seen(self) -> Dead:
+        """As `Known`."""
+        seen = np.zeros(max((p.segment.highest_person for p in self.pieces), default=-1) + 1, bool)
         for piece in self.pieces:
             seen[piece.segment.rows & np.uint64(layout.PERSON_MASK)] = True
-        return int(np.count_nonzero(seen))
+        return np.packbits(seen)
 
     @property
     def start_of_last_day(self) -> int:
@@ -388,8 +426,3 @@ def is_set(bits: Dead, rows: AnyArray) -> npt.NDArray[np.bool_]:
 
 def _count(bits: Dead | None) -> int:
     return 0 if bits is None else int(np.bitwise_count(bits).sum())
-
-
-def _highest_person(segment: DaySegment) -> int:
-    """The greatest number of a person, or a little more: the last bucket's end."""
-    return ((len(segment.bucket_first) - 1) << segment.shift) - 1

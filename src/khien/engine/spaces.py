@@ -19,7 +19,7 @@ from khien.engine.encounter import Spells, Thresholds
 from khien.engine.ranges import AnyArray, BoolArray, IntArray, expand, merge_intervals
 
 if TYPE_CHECKING:
-    from khien.engine.snapshot import Snapshot
+    from khien.engine.snapshot import Known
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +105,7 @@ class Own:
     leave: IntArray
 
     @classmethod
-    def of(cls, snapshot: Snapshot, spells: Spells, told: Iterable[tuple[int, int, int, int]] = ()) -> Own:
+    def of(cls, snapshot: Known, spells: Spells, told: Iterable[tuple[int, int, int, int]] = ()) -> Own:
         """What the records say and what was `told` (rows as the columns), overlapping stays at a place made one."""
         recorded = np.stack(snapshot.stays_in(spells))
         further = np.array(list(told), np.int64).reshape(-1, 4).T
@@ -126,7 +126,7 @@ class Own:
 
 
 def meet(
-    snapshot: Snapshot,
+    snapshot: Known,
     spells: Spells,
     own: Own,
     spaces: Spaces,

@@ -35,11 +35,12 @@ _ASIDE = ".aside-"
 
 @dataclass(frozen=True)
 class Entry:
-    """A day in the manifest: its file, stays and octets."""
+    """A day in the manifest: its file, stays and octets; a shard's also names the file that it was cut from."""
 
     file: str
     rows: int
     octets: int
+    cut_from: str = ""
 
 
 @dataclass(frozen=True)
@@ -166,10 +167,12 @@ class Store:
         lineage: str = "",
         forgotten_before: int | None = None,
         keep: Iterable[int] | None = None,
+        cut_from: Mapping[int, str] | None = None,
     ) -> Manifest:
         """Exchange the days given for new segments (an empty one removes the day); the record is held up to `position`.
 
         Other days stay, or only those in `keep`; days before `forgotten_before` go, and their files with them.
+        `cut_from` is noted of the days given.
         Inside `writing`. Raises OSError (a full disk, say), and then everything is as it was.
         """
         before = self.manifest()
@@ -194,7 +197,7 @@ class Store:
                 aside.rename(self.folder / name)
                 made[-1] = self.folder / name
                 self._at_step("segment renamed")
-                days[segment.day] = Entry(name, len(segment), octets)
+                days[segment.day] = Entry(name, len(segment), octets, (cut_from or {}).get(segment.day, ""))
             if forgotten_before is not None:
                 days = {day: entry for day, entry in days.items() if day >= forgotten_before}
             manifest = Manifest(position, lineage, days, forgotten_before)

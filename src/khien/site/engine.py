@@ -63,7 +63,7 @@ def main() -> None:
 
 @click.command()
 def status() -> None:
-    """How far the segments go."""
+    """How far the segments go, and those of the cluster's shards."""
     import django
 
     django.setup()
@@ -74,6 +74,16 @@ def status() -> None:
         f"{told.stays:,} stays of {told.days} days in segments, written up to {told.written:,} of"
         f" {told.position:,}; damaged days: {told.damaged}"
     )
+    from khien.engine.cluster.hosts import Unreachable
+
+    try:
+        for number, shard in enumerate(segments.shards()):
+            click.echo(
+                f"shard {number}: {shard.stays:,} stays, {shard.octets / 1e6:,.0f} MB, written up to"
+                f" {shard.position:,}; damaged days: {len(shard.damaged)}"
+            )
+    except Unreachable as fault:
+        raise click.ClickException(str(fault)) from fault
 
 
 @click.command()

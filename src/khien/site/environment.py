@@ -70,6 +70,11 @@ SETTINGS: dict[str, Setting] = {
         Setting("KHIEN_WEB_WORKERS", "2", "processes of the web server"),
         Setting("KHIEN_WORKER_JOBS", "2", "jobs that the worker runs at the same time"),
         Setting("KHIEN_PROVINCE", "35", "code of the province that this installation serves"),
+        Setting(
+            "KHIEN_CLUSTER",
+            "",
+            "`host:port` of a Ray cluster that has the tracing engine's shards; default this machine alone",
+        ),
         Setting("KHIEN_SMS_GATEWAY", "simulator", "`simulator` or `http_json`"),
         Setting("KHIEN_SMS_URL", "", "address of the HTTP SMS gateway"),
         Setting("KHIEN_SMS_TOKEN", "", "token for the HTTP SMS gateway", secret=True),

@@ -32,6 +32,7 @@ ALLOWED_HOSTS = [host.strip() for host in environment.get("KHIEN_HOSTS").text().
 KHIEN_URL = environment.get("KHIEN_URL").text().rstrip("/")
 KHIEN_PROVINCE = environment.get("KHIEN_PROVINCE").text()
 KHIEN_DATA = environment.data_folder()
+KHIEN_CLUSTER = environment.get("KHIEN_CLUSTER").text()
 KHIEN_KEYS = Path(environment.get("KHIEN_KEYS").text() or KHIEN_DATA / "keys")
 KHIEN_SMS_GATEWAY = environment.get("KHIEN_SMS_GATEWAY").text()
 KHIEN_SMS_URL = environment.get("KHIEN_SMS_URL").text()

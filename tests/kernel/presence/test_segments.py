@@ -101,7 +101,7 @@ def test_written_segments_and_what_came_since_are_one(cache: Cache) -> None:
     verbs.store(stay(1, 30, key="a"), source="scan")
     verbs.store(stay(2, 3, None, key="b"), source="scan")
     assert cache.rebuild() == 2
-    other = Cache(cache._store.folder)
+    other = Cache(cache.store.folder)
     assert held(other) == held(cache) == recorded()
     verbs.store(stay(2, 3, 1, key="b"), source="scan")
     verbs.store(stay(1, 30, 2, key="a"), source="scan")
@@ -115,7 +115,7 @@ def test_new_segments_are_written_after_some_time_and_adopted_by_others(
     cache: Cache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert cache.keep_up(), "the first time there is nothing yet"
-    other = Cache(cache._store.folder)
+    other = Cache(cache.store.folder)
     verbs.store(stay(1, 2), source="scan")
     assert held(other) == recorded()
     assert not cache.keep_up(), "one change can wait"
@@ -133,18 +133,18 @@ def test_a_damaged_day_is_read_from_the_record_and_written_anew(cache: Cache) ->
     for person in range(1, 40):
         verbs.store(stay(person, 3 + 24 * (person % 2)), source="scan")
     cache.rebuild()
-    path = max(cache._store.folder.glob("*.segment"))
+    path = max(cache.store.folder.glob("*.segment"))
     octets = bytearray(path.read_bytes())
     octets[24] ^= 1  # in the head, where every octet counts
     path.write_bytes(octets)
-    fresh = Cache(cache._store.folder)
+    fresh = Cache(cache.store.folder)
     assert fresh.status().damaged == 1
     assert held(fresh) == recorded()
     verbs.store(stay(99, 4), source="scan")
     assert held(fresh) == recorded()
     assert fresh.keep_up()
     assert fresh.status().damaged == 0
-    assert held(Cache(cache._store.folder)) == recorded()
+    assert held(Cache(cache.store.folder)) == recorded()
 
 
 def test_a_forgotten_day_is_in_no_answer_and_in_no_file(cache: Cache) -> None:
@@ -152,15 +152,15 @@ def test_a_forgotten_day_is_in_no_answer_and_in_no_file(cache: Cache) -> None:
     verbs.store(stay(1, 60, 2, key="1:60"), source="scan")
     verbs.store(stay(2, 3), source="scan")
     cache.rebuild()
-    other = Cache(cache._store.folder)
+    other = Cache(cache.store.folder)
     assert len(held(other)) == 2
     old_day = clock.local(NOON - 60 * HOUR).date()
     verbs.forget(old_day + timedelta(days=1))
     cache.forget()
     assert held(other) == held(cache) == recorded()
     assert len(recorded()) == 1
-    manifest = cache._store.manifest()
-    files = {path.name for path in cache._store.folder.glob("*.segment")}
+    manifest = cache.store.manifest()
+    files = {path.name for path in cache.store.folder.glob("*.segment")}
     assert files == {entry.file for entry in manifest.days.values()}
     assert len(files) == 1
     with connection.cursor() as cursor:
@@ -180,7 +180,7 @@ def test_a_record_that_was_put_back_is_read_anew(cache: Cache) -> None:
         cursor.execute("UPDATE presence_ledger SET lineage = gen_random_uuid()")
         cursor.execute("DELETE FROM presence_record")
     verbs.store(stay(3, 2), source="scan")
-    assert held(Cache(cache._store.folder)) == recorded()
+    assert held(Cache(cache.store.folder)) == recorded()
     assert held(cache) == recorded()
 
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -22,12 +22,14 @@ from django.db import connection, transaction
 from khien.kernel import clock
 from khien.kernel.presence import changes
 from khien.kernel.presence.changes import Told
+from khien.kernel.presence.sharded import Sharded
 from khien.kernel.presence.stays import to_day
 
 if TYPE_CHECKING:
+    from khien.engine.cluster.shard import Status as ShardStatus
     from khien.engine.live import Live, Stays
     from khien.engine.segment import DaySegment
-    from khien.engine.snapshot import Snapshot
+    from khien.engine.snapshot import Known, Snapshot
     from khien.engine.store import State, Store
 
 logger = logging.getLogger("khien.segments")
@@ -42,15 +44,39 @@ WRITE_AFTER_S = 300.0
 RETRACTIONS_KEPT_S = 3600.0
 _EPOCH_DAY = date(1970, 1, 1)
 
+Answer = TypeVar("Answer")
+
+
+def asking(now: datetime, ask: Callable[[Known], Answer]) -> Answer:
+    """What `ask` finds in presence as known at `now`: on the cluster where there is one, else on this machine.
+
+    When the cluster fails on the way, everything is asked again here: `ask` only reads.
+    """
+    sharded = _shards()
+    known = None if sharded is None else sharded.snapshot(now, KEPT_DAYS)
+    if sharded is not None and known is not None:
+        from khien.engine.cluster.hosts import Unreachable
+        from khien.engine.cluster.shard import Moved
+        from khien.engine.live import Inconsistent
+
+        try:
+            return ask(known)
+        except (Unreachable, Moved, Inconsistent) as fault:
+            sharded.failed(fault)
+    return ask(snapshot(now))
+
 
 def snapshot(now: datetime | None = None) -> Snapshot:
-    """What is known of presence at this moment; who is still somewhere is so until `now` (by default the clock's)."""
+    """What this machine knows of presence now; who is still there is so until `now` (by default the clock's)."""
     return _cache().snapshot(now or clock.now())
 
 
 def keep_up() -> bool:
-    """Write new segments when it is time (the engine's part of `khien up` asks each second); True when it did."""
-    return _cache().keep_up()
+    """Write new segments when it is time, and hand them to the cluster (the engine's part of `khien up` asks each
+    second); True when it did."""
+    cache, sharded = _cache(), _shards()
+    wrote = cache.keep_up()
+    return (sharded is not None and sharded.keep_up(cache.store)) or wrote
 
 
 def rebuild() -> int:
@@ -60,18 +86,27 @@ def rebuild() -> int:
 
 def forget() -> None:
     """Remove from memory and disk what the ledger says is forgotten, now."""
-    _cache().forget()
+    cache, sharded = _cache(), _shards()
+    cache.forget()
+    if sharded is not None:
+        sharded.forget()
 
 
 def reset() -> None:
     """Begin anew in this process (tests, whose changes are rolled back)."""
-    global _own
-    _own = None
+    global _own, _cluster
+    _own = _cluster = None
 
 
 def status() -> Status:
     """How far the copy goes."""
     return _cache().status()
+
+
+def shards() -> list[ShardStatus]:
+    """How far the shards of the cluster go; none without a cluster. Raises `Unreachable`."""
+    sharded = _shards()
+    return [] if sharded is None else sharded.statuses()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +121,7 @@ class Status:
 
 
 _own: Cache | None = None
+_cluster: Sharded | None = None
 _making = threading.Lock()
 
 
@@ -97,13 +133,25 @@ def _cache() -> Cache:
         return _own
 
 
+def _shards() -> Sharded | None:
+    """The cluster, if this installation has one."""
+    global _cluster
+    address = settings.KHIEN_CLUSTER
+    if not address:
+        return None
+    with _making:
+        if _cluster is None or _cluster.address != address:
+            _cluster = Sharded(address)
+        return _cluster
+
+
 class Cache:
     """The segments of one folder and what this process has read beyond them."""
 
     def __init__(self, folder: Path) -> None:
         from khien.engine.store import Store
 
-        self._store: Store = Store(folder)
+        self.store: Store = Store(folder)
         self._lock = threading.Lock()
         self._live: Live | None = None
         self._state: State | None = None
@@ -119,10 +167,10 @@ class Cache:
 
     def keep_up(self) -> bool:
         """As the module's `keep_up`."""
-        with self._lock, self._store.writing() as mine:
+        with self._lock, self.store.writing() as mine:
             if not mine:
                 return False
-            if self._store.manifest().lineage != changes.ledger().lineage:
+            if self.store.manifest().lineage != changes.ledger().lineage:
                 self._write_all()
                 return True
             live = self._refreshed()
@@ -140,8 +188,8 @@ class Cache:
 
     def rebuild(self) -> int:
         """As the module's `rebuild`."""
-        with self._lock, self._store.writing(wait=True):
-            self._store.clear()
+        with self._lock, self.store.writing(wait=True):
+            self.store.clear()
             self._live = self._state = self._stamp = None
             return self._write_all()
 
@@ -154,22 +202,22 @@ class Cache:
         with self._lock:
             if self._live is not None:
                 self._live.forget(number)
-            if self._store.stamp() is None:
+            if self.store.stamp() is None:
                 return
-            with self._store.writing(wait=True):
-                manifest = self._store.manifest()
+            with self.store.writing(wait=True):
+                manifest = self.store.manifest()
                 try:
-                    self._store.write(
+                    self.store.write(
                         [], position=manifest.position, lineage=manifest.lineage, forgotten_before=number
                     )
                 except OSError as fault:
                     # Removing needs no room: the files go now, and the manifest is put right by the next writer.
-                    self._store.remove_before(number)
+                    self.store.remove_before(number)
                     logger.error("segments: forgotten days removed, manifest not written: %s", fault.strerror)
 
     def status(self) -> Status:
         """As the module's `status`."""
-        state = self._store.read()
+        state = self.store.read()
         return Status(
             changes.ledger().position,
             state.manifest.position,
@@ -206,10 +254,10 @@ class Cache:
         from khien.engine.live import Live
         from khien.engine.store import Manifest, State
 
-        stamp = self._store.stamp()
+        stamp = self.store.stamp()
         if self._live is not None and stamp == self._stamp and lineage == self._lineage:
             return self._live
-        state = self._store.read(self._state)
+        state = self.store.read(self._state)
         if state.manifest.lineage != lineage:
             state = State(Manifest(), {})
         self._state, self._stamp, self._lineage = state, stamp, lineage
@@ -239,7 +287,7 @@ class Cache:
         began = time.perf_counter()
         days = live.changed_days | (set(self._state.damaged) if self._state is not None else set())
         held = live.days()
-        self._store.write(
+        self.store.write(
             [live.day(day) for day in sorted(days)],
             position=live.position,
             lineage=self._lineage,
@@ -274,7 +322,7 @@ class Cache:
                     cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
             ledger = changes.ledger()
             forgotten = ledger.forgotten_before
-            self._store.write(
+            self.store.write(
                 segments(changes.days(self._first_day(forgotten))),
                 position=ledger.position,
                 lineage=ledger.lineage,

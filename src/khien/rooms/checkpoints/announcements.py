@@ -50,7 +50,7 @@ def announce() -> None:
     retention.add(
         "checkpoints.held", RetentionRule(_("Lượt quét bị giữ"), "retention.held", jobs.forget_held)
     )
-    ticks.add("checkpoints.derive", Tick(jobs.derive_when_due, 2.0, "presence from new scans"))
+    ticks.add("checkpoints.derive", Tick(jobs.derive_when_due, 0.3, "presence from new scans"))
     ticks.add("checkpoints.link", Tick(jobs.link_unknown_people, 60.0, "scans of people registered later"))
     ticks.add("checkpoints.days", Tick(jobs.prepare_days_ahead, 300.0, "partitions of the coming days"))
     refers_to_person("checkpoints.Scan", "person_id", ("day", "id"))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from django.utils.translation import gettext as _
 
@@ -24,6 +25,9 @@ from khien.rooms.tracing.finding.registers import registered, registered_sources
 from khien.rooms.tracing.finding.second import second_degree
 from khien.rooms.tracing.finding.sources import possible_sources
 from khien.rooms.tracing.models import Case
+
+if TYPE_CHECKING:
+    from khien.engine.snapshot import Known
 
 __all__ = [
     "CommonPlace",
@@ -42,6 +46,10 @@ def find(case: Case, now: datetime) -> Finding:
 
     Raises `Invalid` for a case without onset and sample, `NotFound` when a rule of its day is missing.
     """
+    return segments.asking(now, lambda known: _find(case, now, known))
+
+
+def _find(case: Case, now: datetime, known: Known) -> Finding:
     began = time.perf_counter()
     rules = rulebook.of_case(case)
     window = rulebook.infectious_window(case)
@@ -54,9 +62,7 @@ def find(case: Case, now: datetime) -> Finding:
         )
     start, until = window.start, max(min(window.end, now), window.start + timedelta(seconds=1))
     back_from, back_until = anchor - rules.max_incubation, anchor - rules.min_incubation
-    where = Whereabouts.of(
-        case, segments.snapshot(now), min(start, back_from), max(until, back_until), rules.risk.reach_m2
-    )
+    where = Whereabouts.of(case, known, min(start, back_from), max(until, back_until), rules.risk.reach_m2)
     household = _household(case)
     told = list(case.hand_contacts.all())
 

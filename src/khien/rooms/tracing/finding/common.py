@@ -10,7 +10,7 @@ import numpy as np
 
 from khien.engine.encounter import Spells
 from khien.engine.origins import PlaceHours, occasions, place_hours
-from khien.engine.snapshot import Snapshot
+from khien.engine.snapshot import Known
 from khien.engine.spaces import Spaces
 from khien.kernel.places import reads as places
 from khien.kernel.presence import segments
@@ -68,13 +68,18 @@ def common_places(
 
     With `with_case` only what that case (its id) shared. Reads only.
     """
+    return segments.asking(now, lambda known: _common_places(known, cases, with_case, at_least))
+
+
+def _common_places(
+    snapshot: Known, cases: Sequence[Case], with_case: int | None, at_least: int
+) -> CommonPlaces:
     dated = [case for case in cases if case.onset_on is not None or case.sampled_at is not None]
     nothing = CommonPlaces(asked=len(dated), undated=len(cases) - len(dated))
     if len(dated) < at_least:
         return nothing
     rules = rulebook.of_case(max(dated, key=rulebook.day_of))
     nothing = replace(nothing, rules=rules)
-    snapshot = segments.snapshot(now)
     them = ill(dated)
     windows = Spells(
         them.person,
@@ -140,7 +145,7 @@ def _told(cases: Sequence[Case]) -> list[tuple[int, int, int, int]]:
     ]
 
 
-def _spaces(snapshot: Snapshot, windows: Spells, told: Sequence[tuple[int, int, int, int]]) -> Spaces:
+def _spaces(snapshot: Known, windows: Spells, told: Sequence[tuple[int, int, int, int]]) -> Spaces:
     _case, place, _enter, _leave = snapshot.stays_in(windows)
     ids = {*np.unique(place[~is_pair(place)]).tolist(), *(row[1] for row in told)}
     return Spaces.of(places.inside(ids))
@@ -157,7 +162,7 @@ class _Presence:
 
     def __init__(
         self,
-        snapshot: Snapshot,
+        snapshot: Known,
         spaces: Spaces,
         cases: Sequence[Case],
         windows: Spells,

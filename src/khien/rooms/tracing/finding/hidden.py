@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from khien.engine.encounter import Spells
 from khien.engine.seen import KnownStays, seen
-from khien.engine.snapshot import Snapshot
+from khien.engine.snapshot import Known
 from khien.kernel import clock
 from khien.kernel.places.models import Place, PlaceKind
 from khien.kernel.presence.pairs import is_pair
@@ -34,7 +34,7 @@ class Estimate:
     interviews: int
 
 
-def estimate(case: Case, snapshot: Snapshot, start: datetime, until: datetime) -> Estimate:
+def estimate(case: Case, snapshot: Known, start: datetime, until: datetime) -> Estimate:
     """For a case's time [start, until). The interviews may be anybody's: nothing of them but numbers is kept."""
     spells, told = _interviews(until)
     if not len(spells.person):
@@ -77,7 +77,7 @@ def _columns(marks: Iterable[tuple[int, Landmark]]) -> Int:
     return np.array(rows, np.int64).reshape(-1, 4).T
 
 
-def _known(snapshot: Snapshot, spells: Spells, told: Int) -> KnownStays:
+def _known(snapshot: Known, spells: Spells, told: Int) -> KnownStays:
     found = KnownStays.of(snapshot, spells, told, lambda place: place)
     public = found.where(~is_pair(found.kind))
     ids, slot = np.unique(public.kind, return_inverse=True)

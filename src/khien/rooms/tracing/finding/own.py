@@ -8,7 +8,7 @@ from datetime import datetime
 import numpy as np
 
 from khien.engine.encounter import Spells
-from khien.engine.snapshot import Snapshot
+from khien.engine.snapshot import Known
 from khien.engine.spaces import Own, Shared, meet
 from khien.rooms.tracing.finding.nearness import Near
 from khien.rooms.tracing.models import Case, Landmark
@@ -19,15 +19,13 @@ class Whereabouts:
     """A case's stays over a time that holds both its infectious window and its incubation."""
 
     case: Case
-    snapshot: Snapshot
+    snapshot: Known
     own: Own
     landmarks: list[Landmark]
     near: Near
 
     @classmethod
-    def of(
-        cls, case: Case, snapshot: Snapshot, start: datetime, end: datetime, reach_m2: float
-    ) -> Whereabouts:
+    def of(cls, case: Case, snapshot: Known, start: datetime, end: datetime, reach_m2: float) -> Whereabouts:
         """The case's stays that touch [start, end). What was scanned and what was told of the same hour is one stay."""
         marks = [m for m in case.landmarks.all() if m.end > start and m.start < end]
         told = [

@@ -9,7 +9,7 @@ import numpy as np
 
 from khien.engine.encounter import Spells
 from khien.engine.scoring import Exposures, crowd, hazards
-from khien.engine.snapshot import Snapshot
+from khien.engine.snapshot import Known
 from khien.engine.spaces import Own, meet
 from khien.rooms.tracing import rulebook
 from khien.rooms.tracing.finding.answer import FoundContact, Meeting
@@ -22,7 +22,7 @@ from khien.rooms.tracing.rulebook import Rulebook
 
 
 def second_degree(
-    case: Case, rules: Rulebook, snapshot: Snapshot, until: datetime, legal: Sequence[FoundContact]
+    case: Case, rules: Rulebook, snapshot: Known, until: datetime, legal: Sequence[FoundContact]
 ) -> tuple[list[FoundContact], int]:
     """Whom an F1 met from when the F1 may have been infectious: the most probable first, weighed by the F1's own
     probability and cut where that makes it negligible; and how many there are in all."""
@@ -42,7 +42,7 @@ def second_degree(
 def _meet(
     tally: Tally,
     rules: Rulebook,
-    snapshot: Snapshot,
+    snapshot: Known,
     infectious: dict[int, datetime],
     until: datetime,
     score: dict[int, float],
