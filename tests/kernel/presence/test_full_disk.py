@@ -60,24 +60,24 @@ def full_at(step: str) -> Callable[[str], None]:
 
 @pytest.mark.parametrize("step", STEPS)
 def test_full_at_any_step_the_answer_is_right_and_the_next_writing_succeeds(cache: Cache, step: str) -> None:
-    before = cache._store.manifest()
-    cache._store = Store(cache._store.folder, at_step=full_at(step))
+    before = cache.store.manifest()
+    cache.store = Store(cache.store.folder, at_step=full_at(step))
     with pytest.raises(OSError, match="No space left"):
         cache.keep_up()
     done = step in {"manifest exchanged", "swept"}
-    assert (cache._store.manifest() == before) != done
-    assert not [path.name for path in cache._store.folder.iterdir() if path.name.startswith(".aside-")]
-    for one in (cache, Cache(cache._store.folder)):
+    assert (cache.store.manifest() == before) != done
+    assert not [path.name for path in cache.store.folder.iterdir() if path.name.startswith(".aside-")]
+    for one in (cache, Cache(cache.store.folder)):
         assert held(one) == recorded()
         assert one.status().damaged == 0
-    cache._store = Store(cache._store.folder)
+    cache.store = Store(cache.store.folder)
     if done:
         verbs.store(stay(4, 3), source="scan")
     assert cache.keep_up(), "what could not be written is written as soon as there is room"
-    assert held(Cache(cache._store.folder)) == recorded()
-    assert cache._store.manifest().position == cache.status().position
-    named = {entry.file for entry in cache._store.manifest().days.values()}
-    assert {path.name for path in cache._store.folder.glob("*.segment")} == named
+    assert held(Cache(cache.store.folder)) == recorded()
+    assert cache.store.manifest().position == cache.status().position
+    named = {entry.file for entry in cache.store.manifest().days.values()}
+    assert {path.name for path in cache.store.folder.glob("*.segment")} == named
 
 
 @pytest.fixture
@@ -98,7 +98,7 @@ def test_a_disk_that_is_really_full(small_disk: Path) -> None:
     cache = Cache(small_disk / "segments")
     verbs.store(stay(1, 3), source="scan")
     cache.rebuild()
-    old = cache._store.manifest()
+    old = cache.store.manifest()
     filler = small_disk / "filler"
     filler.write_bytes(bytes(60_000))
     enter = [NOON - timedelta(hours=4, seconds=n) for n in range(4_000)]
@@ -108,36 +108,36 @@ def test_a_disk_that_is_really_full(small_disk: Path) -> None:
     with pytest.raises(OSError, match="No space left") as fault:
         cache.keep_up()
     assert fault.value.errno == errno.ENOSPC
-    assert cache._store.manifest() == old
-    assert {path.name for path in cache._store.folder.iterdir()} == {
+    assert cache.store.manifest() == old
+    assert {path.name for path in cache.store.folder.iterdir()} == {
         MANIFEST,
         "lock",
         *(entry.file for entry in old.days.values()),
     }, "nothing half written takes the room that is left"
-    assert held(cache) == held(Cache(cache._store.folder)) == recorded()
+    assert held(cache) == held(Cache(cache.store.folder)) == recorded()
     filler.unlink()
     assert cache.keep_up()
     assert cache.status().stays == 4_001
-    assert held(Cache(cache._store.folder)) == recorded()
+    assert held(Cache(cache.store.folder)) == recorded()
 
 
 def test_a_forgotten_day_is_in_no_file_though_the_disk_is_full(
     cache: Cache, caplog: pytest.LogCaptureFixture
 ) -> None:
-    other = Cache(cache._store.folder)
+    other = Cache(cache.store.folder)
     assert len(held(other)) == 3
     old_day = clock.local(NOON - timedelta(hours=30)).date()
     verbs.forget(old_day + timedelta(days=1))
-    cache._store = Store(cache._store.folder, at_step=full_at("folder synced"))
+    cache.store = Store(cache.store.folder, at_step=full_at("folder synced"))
     with caplog.at_level(logging.ERROR, "khien.segments"):
         cache.forget()
     assert "No space left" in caplog.text
-    assert len(list(cache._store.folder.glob("*.segment"))) == 1
-    assert held(other) == held(cache) == held(Cache(cache._store.folder)) == recorded()
-    cache._store = Store(cache._store.folder)
+    assert len(list(cache.store.folder.glob("*.segment"))) == 1
+    assert held(other) == held(cache) == held(Cache(cache.store.folder)) == recorded()
+    cache.store = Store(cache.store.folder)
     assert cache.keep_up()
     assert cache.status().damaged == 0
-    assert held(Cache(cache._store.folder)) == recorded()
+    assert held(Cache(cache.store.folder)) == recorded()
 
 
 def test_the_part_of_khien_up_names_the_fault_waits_and_tries_again(
