@@ -77,7 +77,8 @@ def measure(people: int, rate: int, seconds: int, seed: int) -> list[Figure]:
         context = multiprocessing.get_context("spawn")
         writer = context.Process(target=_store, args=(theirs, persons, places, rate, seconds, seed))
         writer.start()
-        ours.recv()  # it is ready
+        _until_traced(ours.recv())  # the ticker has had its first round, the clocks run from here
+        ours.send("go")
         waits, last = _probe(ours)
         writer.join()
     reached = last.scans / last.committed
@@ -136,10 +137,8 @@ def _store(theirs: Connection, persons: object, places: object, rate: int, secon
     people, where = np.asarray(persons), np.asarray(places)
     rng = np.random.default_rng((seed, 7))
     actor = system_actor("bench")
-    store_scans(actor, [], verdicts=False)
-    theirs.send("ready")
-    began = time.monotonic()
-    for number in range(rate * seconds // BATCH):
+
+    def batch() -> tuple[int, int, float]:
         at = clock.now().isoformat()
         who, there = rng.choice(people, BATCH, replace=False), rng.choice(where, BATCH)
         events = [
@@ -153,8 +152,13 @@ def _store(theirs: Connection, persons: object, places: object, rate: int, secon
             for person, place in zip(who, there, strict=True)
         ]
         store_scans(actor, events, verdicts=False)
-        committed = time.monotonic()
-        theirs.send(Stored(int(who[-1]), int(there[-1]), committed, (number + 1) * BATCH))
+        return int(who[-1]), int(there[-1]), time.monotonic()
+
+    theirs.send(Stored(*batch(), 0))
+    theirs.recv()
+    began = time.monotonic()
+    for number in range(rate * seconds // BATCH):
+        theirs.send(Stored(*batch(), (number + 1) * BATCH))
         time.sleep(max(0.0, began + (number + 1) * BATCH / rate - time.monotonic()))
     theirs.send(Stored(-1, -1, time.monotonic() - began, rate * seconds // BATCH * BATCH))
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -257,13 +256,17 @@ def hops(snapshot: Snapshot, town: Town, seed: int, rounds: int) -> tuple[list[T
 # -- what must be alone in its process -----------------------------------------------------------------
 
 ALONE = """
-import json, resource, sys, time
-from pathlib import Path
-begun = time.perf_counter()
+import json, sys
 from benchmarks import trace
 answer = getattr(trace, sys.argv[1])(*json.loads(sys.argv[2]))
-print(json.dumps(answer | {"peak_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6}))
+print(json.dumps(answer | {"peak_gb": trace.peak_gb()}))
 """
+
+
+def peak_gb() -> float:
+    """The most memory that this process has held; `ru_maxrss` would count what its parent held when it began."""
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return int(status.split("VmHWM:")[1].split()[0]) / 1e6
 
 
 def alone(function: str, *arguments: Any) -> dict[str, float]:
@@ -508,8 +511,7 @@ def main(
         with tempfile.TemporaryDirectory(prefix="khien-bench-") as folder:
             some = peers if number <= peers_up_to[0] else []
             figures += measure(number, some, rounds, seed, console, Path(folder))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-    figures.append(Figure("peak memory of the whole run, peers included", peak, "GB"))
+    figures.append(Figure("peak memory of the whole run, peers included", peak_gb(), "GB"))
     show("trace", figures, as_json=as_json)
 
 
