@@ -29,7 +29,7 @@ from rich.table import Table
 from benchmarks.peers import MINUTES, PEERS, Answer, Columns, Peer, loaded
 from benchmarks.report import Figure, show
 from benchmarks.visits import FIRST_DAY, Town, Visits
-from khien.engine.compiled import building
+from khien.engine.compiled import building, layout
 from khien.engine.encounter import Spells, Thresholds
 from khien.engine.live import Changes, Live, Stays
 from khien.engine.reaching import Search
@@ -223,6 +223,22 @@ def bandwidth() -> float:
     return numbers.nbytes / best / 1e6
 
 
+def looked_up(snapshot: Snapshot, people: int) -> tuple[float, int]:
+    """The least that a hop must do that reaches most people: for each row of all days, look up one number of its
+    person. Milliseconds with all cores, the best of five, and rows."""
+    moment = np.arange(people, dtype=np.int32)
+    rows = np.concatenate([piece.segment.rows & np.uint64(layout.PERSON_MASK) for piece in snapshot.pieces])
+    person = rows.astype(np.int64)
+    parts = np.array_split(person, THREADS)
+    out = [np.empty(len(part), np.int32) for part in parts]
+    with ThreadPoolExecutor(THREADS) as pool:
+        took = [
+            timed(lambda: list(pool.map(lambda p, o: np.take(moment, p, out=o, mode="wrap"), parts, out)))[0]
+            for _ in range(5)
+        ]
+    return min(took), len(person)
+
+
 def hops(snapshot: Snapshot, town: Town, seed: int, rounds: int) -> tuple[list[Timing], list[int], list[int]]:
     """F1, F2, F3 from 20 seeds on the first day: times, people reached, octets of the columns that each hop reads."""
     cases = np.random.default_rng([seed, 3]).choice(town.people, int(HOPS["seeds"]), replace=False)
@@ -404,6 +420,12 @@ def hop_figures(
     speed = bandwidth()
     times, reached, octets = hops(snapshot, town, seed, rounds)
     figures = [Figure(f"{label}, memory read by {THREADS} cores", speed, "GB/s")]
+    took, rows = looked_up(snapshot, town.people)
+    read = rows * snapshot.pieces[0].segment.rows.itemsize / speed / 1e6
+    figures.append(
+        Figure(f"{label}, looking up each row's person once, all days", took, "ms",
+               f"one read of the rows: {read:.1f} ms", took / read)
+    )  # fmt: skip
     for hop, (time_, people, read) in enumerate(zip(times, reached, octets, strict=True), 1):
         if not time_.rounds:
             break

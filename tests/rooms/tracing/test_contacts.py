@@ -95,7 +95,7 @@ def test_the_score_never_hides_a_legal_contact(scene) -> None:
     rule.value = {**rule.value, "max_listed": 0}
     rule.save()
     zero = Rule.objects.get(key__key="tracing.risk_model", during__contains=date(2022, 1, 9))
-    zero.value = {"rate_per_hour": 0.0}
+    zero.value = {"rate_per_hour": 0.0, "others_listed": 0}
     zero.save()
     stay(scene["case"], scene["cafe"], at(8, 9), 60)
     names = {f"Người {n}" for n in range(40)}

@@ -19,7 +19,7 @@ INCUBATION, RISK = "tracing.incubation", "tracing.risk_model"
 
 # For rules that leave them out: a home's hours are Khiên's assumption, shown with the list.
 HOUSEHOLD_HOURS_A_DAY = 10.0
-MAX_LISTED = 300
+F2_LISTED, OTHERS_LISTED = 3_000, 300
 MIN_PROBABILITY = 0.000001
 
 
@@ -66,7 +66,8 @@ class Rulebook:
     f2_max_area_m2: float | None
     f2_closed_space: bool | None
     max_degree: int
-    max_listed: int
+    f2_max_listed: int
+    others_listed: int
     f2_min_probability: float
     min_incubation: timedelta
     max_incubation: timedelta
@@ -102,6 +103,7 @@ def of_case(case: Case) -> Rulebook:
     f2, incubation, definition = facts[F2].value, facts[INCUBATION].value, facts[DEFINITION].value
     risk = dict(facts[RISK].value)
     hours = float(risk.pop("household_hours_a_day", HOUSEHOLD_HOURS_A_DAY))
+    others = int(risk.pop("others_listed", OTHERS_LISTED))
     return Rulebook(
         day=day,
         facts=facts,
@@ -112,7 +114,8 @@ def of_case(case: Case) -> Rulebook:
         f2_max_area_m2=f2.get("max_area_m2"),
         f2_closed_space=f2.get("closed_space"),
         max_degree=int(f2.get("max_degree", 2)),
-        max_listed=int(f2.get("max_listed", MAX_LISTED)),
+        f2_max_listed=int(f2.get("max_listed", F2_LISTED)),
+        others_listed=others,
         f2_min_probability=float(f2.get("min_probability", MIN_PROBABILITY)),
         min_incubation=timedelta(days=incubation["min_days"]),
         max_incubation=timedelta(days=incubation["max_days"]),

@@ -79,7 +79,7 @@ def _find(case: Case, now: datetime, known: Known) -> Finding:
     unknown |= strangers
     # A person once on the list stands there once: F1 by law, F2 by law, then exposures without legal ground.
     seconds = {c.person_id for c in second}
-    listed = [*legal, *second, *(c for c in others[: rules.max_listed] if c.person_id not in seconds)]
+    listed = [*legal, *second, *(c for c in others[: rules.others_listed] if c.person_id not in seconds)]
     sources = possible_sources(where, rules, anchor, household)
     sources, strangers = registered_sources(sources)
     return Finding(

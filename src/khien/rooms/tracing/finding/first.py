@@ -74,7 +74,7 @@ class FirstDegree:
             self._codes,
             masks=_MASKS,
             mask=mask,
-            keep=self._rules.max_listed,
+            keep=self._rules.others_listed,
             always=always,
         )
 

@@ -36,7 +36,7 @@ def second_degree(
     _meet(tally, rules, snapshot, infectious, until, score, known, households)
     _live_together(tally, rules, infectious, until, score, households)
     found = tally.contacts({"F2": rules.facts[rulebook.F2].summary})
-    return found[: rules.max_listed], len(found) + tally.left_out
+    return found[: rules.f2_max_listed], len(found) + tally.left_out
 
 
 def _meet(
@@ -78,7 +78,7 @@ def _meet(
         hazard * of_first,
         ["F2"],
         hard=False,
-        keep=rules.max_listed,
+        keep=rules.f2_max_listed,
         least=rules.f2_min_probability,
         always=households,
     )
