@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from khien.engine.encounter import Spells
 from khien.engine.origins import PlaceHours, occasions, place_hours
-from khien.engine.snapshot import Known
 from khien.engine.spaces import Spaces
 from khien.kernel.places import reads as places
 from khien.kernel.presence import segments
@@ -21,6 +21,9 @@ from khien.rooms.tracing.finding.own import in_seconds
 from khien.rooms.tracing.finding.tally import moment
 from khien.rooms.tracing.models import Case
 from khien.rooms.tracing.rulebook import Rulebook
+
+if TYPE_CHECKING:
+    from khien.engine.snapshot import Known
 
 SHOWN = 20
 """Common places answered with at most."""

@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from khien.engine.encounter import Spells
 from khien.engine.seen import KnownStays, seen
-from khien.engine.snapshot import Known
 from khien.kernel import clock
 from khien.kernel.places.models import Place, PlaceKind
 from khien.kernel.presence.pairs import is_pair
 from khien.rooms.tracing.finding.own import in_seconds
 from khien.rooms.tracing.models import Case, Landmark
+
+if TYPE_CHECKING:
+    from khien.engine.snapshot import Known
 
 Int = npt.NDArray[np.int64]
 

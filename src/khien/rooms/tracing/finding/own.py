@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from khien.engine.encounter import Spells
-from khien.engine.snapshot import Known
 from khien.engine.spaces import Own, Shared, meet
 from khien.rooms.tracing.finding.nearness import Near
 from khien.rooms.tracing.models import Case, Landmark
+
+if TYPE_CHECKING:
+    from khien.engine.snapshot import Known
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from khien.engine.encounter import Spells
 from khien.engine.scoring import Exposures, crowd, hazards
-from khien.engine.snapshot import Known
 from khien.engine.spaces import Own, meet
 from khien.rooms.tracing import rulebook
 from khien.rooms.tracing.finding.answer import FoundContact, Meeting
@@ -19,6 +19,9 @@ from khien.rooms.tracing.finding.own import in_seconds
 from khien.rooms.tracing.finding.tally import Tally
 from khien.rooms.tracing.models import Case, Exposure
 from khien.rooms.tracing.rulebook import Rulebook
+
+if TYPE_CHECKING:
+    from khien.engine.snapshot import Known
 
 
 def second_degree(
