@@ -156,7 +156,7 @@ def test_a_job_of_a_killed_worker_is_done_once_by_the_next(installation):
     wait_until(lambda: installation.part("khien.site.ticker"), what="the ticker")
     job = installation.value(
         "INSERT INTO procrastinate_jobs (queue_name, task_name, args, status)"
-        " VALUES ('events', 'events.deliver', '{\"event_id\": 0}', 'doing') RETURNING id"
+        " VALUES ('events', 'events.deliver', '{\"event_ids\": []}', 'doing') RETURNING id"
     )
     wait_until(
         lambda: installation.value(f"SELECT count(*) FROM procrastinate_jobs WHERE id = {job}") == 0,
