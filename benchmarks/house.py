@@ -15,6 +15,8 @@ from pathlib import Path
 
 import click
 
+from khien.engine.warming import cache_name
+
 
 @contextmanager
 def served() -> Iterator[str]:
@@ -27,7 +29,7 @@ def served() -> Iterator[str]:
         "KHIEN_BIND": "127.0.0.1",
         "KHIEN_DEMO": "1",  # business time is that of the scans
         # As an installation is after its first minute: the kernels are compiled. One cache serves all benchmarks.
-        "NUMBA_CACHE_DIR": str(Path(tempfile.gettempdir()) / "khien-bench-numba"),
+        "NUMBA_CACHE_DIR": str(Path(tempfile.gettempdir()) / "khien-bench-numba" / cache_name()),
     }
     subprocess.run([sys.executable, "-m", "khien.engine.warming"], env=environment, check=True)
     command = [sys.executable, "-m", "khien.site.cli", "up"]
