@@ -137,6 +137,18 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 @pytest.mark.usefixtures("way")
+def test_who_was_infectious_before_anybody_was_seen() -> None:
+    rows = [(person, 4, 50, 0) for person in range(PEOPLE)]
+    rows += [(0, 0, 0, 0)] * 7 + [(1, 1, 0, 1), (2, 1, 0, 1)]
+    world = world_of(rows, [(rows, [])], 1)
+    quarter = HOUR // 4
+    cases = {0: (START, START), 1: (START - quarter, START + quarter)}
+    for records in (world.presence, world.one, world.cluster):
+        found = reach(records, list(cases), list(cases.values()), min_minutes=15, until=NOW)
+        assert found.person.tolist() == [2]
+
+
+@pytest.mark.usefixtures("way")
 def test_forward_and_reach_over_several_hops() -> None:
 
     @quick

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,11 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from khien.engine import OPEN, Presence, backward, encounters, forward, reach, reaching
+from khien.engine import snapshot as snapshots
 from khien.engine.live import Changes, Inconsistent, Live, Stays, days_of
 from khien.engine.reaching import Costs
 from khien.engine.scoring import others_present
 from khien.engine.segment import DAY_S, DaySegment, local_day
-from khien.engine.snapshot import Snapshot
+from khien.engine.snapshot import Room, Rooms, Snapshot
 from khien.engine.store import Manifest, State
 from tests.engine.test_against_oracle import table
 
@@ -42,6 +45,35 @@ def stays_of(rows: list[tuple[int, int, int, int | None]]) -> Stays:
     begin = START + np.array(enter, np.int64) * quarter
     ends = [OPEN if n is None else int(b) + n * quarter for b, n in zip(begin, length, strict=True)]
     return Stays(np.array(person, np.int64), np.array(place, np.int64), begin, np.array(ends, np.int64))
+
+
+class Tight(Room):
+    """Grows by what is asked for and no more."""
+
+    def grow(self, **wanted: int) -> bool:
+        small = {name: size for name, size in wanted.items() if size > getattr(self, name).shape[-1]}
+        for name, size in small.items():
+            held = getattr(self, name)
+            setattr(self, name, np.empty((*held.shape[:-1], size), held.dtype))
+        return bool(small)
+
+
+class Cramped(Rooms):
+    """Room for hardly anything, so that every kernel has to ask for more."""
+
+    @contextmanager
+    def one(self) -> Iterator[Room]:
+        yield Tight(1)
+
+
+@pytest.fixture(params=["roomy", "cramped"], autouse=True, scope="module")
+def room(request: pytest.FixtureRequest) -> Iterator[None]:
+    """How much room the kernels start with: it must change no answer."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "cramped":
+            for module in (snapshots, reaching):
+                patch.setattr(module, "rooms", Cramped())
+        yield
 
 
 @st.composite
@@ -192,6 +224,17 @@ def test_reach_whatever_the_strategy(strategy: str, monkeypatch: pytest.MonkeyPa
         )
 
     check()
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_place_with_exactly_as_many_as_there_is_room_for(
+    strategy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reaching, "Costs", lambda: STRATEGIES[strategy])
+    stays = stays_of([(0, 0, 0, 2), (1, 0, 1, 2), (1, 1, 10, 4), (2, 1, 10, 4), (3, 2, 10, 1)])
+    records = Live(State(Manifest(), days_of(stays))).snapshot(NOW)
+    found = reach(records, [0], [(START, START + DAY_S)], hops=3, min_minutes=15, until=NOW)
+    assert found.person.tolist() == [1, 2]
 
 
 @quick

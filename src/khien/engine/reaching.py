@@ -456,7 +456,10 @@ class Search:
 
 
 def _both(begin: Narrow, end: Narrow) -> npt.NDArray[np.uint64]:
-    return (begin.astype(np.uint64) << np.uint64(32)) | end.astype(np.uint32)
+    """Both in one word, for kernels. Words have no sign: who was infectious before the origin, before which nobody
+    stayed anywhere, is so from the origin on."""
+    since, until = np.maximum(begin, 0), np.maximum(end, 0)
+    return (since.astype(np.uint64) << np.uint64(32)) | until.astype(np.uint32)
 
 
 def _ordered(person: AnyArray, degree: IntArray, earliest: IntArray) -> Reached:

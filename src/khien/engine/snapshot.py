@@ -24,6 +24,9 @@ from khien.engine.segment import DAY_S, ZONE_S, DaySegment, local_day
 from khien.engine.threads import THREADS, pool
 
 _MANY_SPELLS = 64
+_MUCH = 1 << 20
+_STAY_AS_ROWS = 64
+"""What it costs to look a stay's place up, in rows looked at."""
 
 Dead = npt.NDArray[np.uint8]
 OwnStays = tuple[IntArray, IntArray, IntArray, IntArray]
@@ -66,16 +69,21 @@ class Found:
     @classmethod
     def of(cls, parts: Sequence[tuple[npt.NDArray[np.int32], IntArray]], origin: int) -> Found:
         """One copy of what several kernels have found."""
-        told = np.empty((3, sum(one.shape[1] for one, _groups in parts)), np.int32)
-        at = 0
-        for one, _groups in parts:
-            told[:, at : at + one.shape[1]] = one
-            at += one.shape[1]
+        sizes = [one.shape[1] for one, _groups in parts]
+        ends = np.cumsum(sizes).tolist()
+        told = np.empty((3, sum(sizes)), np.int32)
+
+        def copy(part: tuple[npt.NDArray[np.int32], int]) -> None:
+            one, end = part
+            told[:, end - one.shape[1] : end] = one
+
+        work = zip((one for one, _groups in parts), ends, strict=True)
+        # Fresh memory costs more than what is written into it: on all cores where it is much.
+        list(pool().map(copy, work) if told.nbytes > _MUCH else map(copy, work))
         groups = np.concatenate([groups for _one, groups in parts], axis=1)
         if len(parts) > 1:
-            sizes = [groups.shape[1] for _one, groups in parts]
-            before = np.cumsum([0, *(one.shape[1] for one, _groups in parts)])[:-1]
-            groups[3] += np.repeat(before, sizes)
+            before = np.array([0, *ends[:-1]], np.int64)
+            groups[3] += np.repeat(before, [groups.shape[1] for _one, groups in parts])
         return cls(told, groups, origin)
 
     def __len__(self) -> int:
@@ -254,7 +262,7 @@ class Snapshot(Known):
                         return Found.of([(room.out[:, :number], room.groups[:, :groups])], self.origin)
         own = np.stack(self.stays_in(spells) if stays is None else stays)
         own = np.ascontiguousarray(own[:, np.lexsort((own[2], own[1]))])
-        cuts = np.linspace(0, own.shape[1], THREADS + 1).astype(int).tolist()
+        cuts = self._shares(own[1])
 
         def find(work: tuple[Room, tuple[int, int]]) -> tuple[npt.NDArray[np.int32], IntArray]:
             room, (low, high) = work
@@ -280,6 +288,19 @@ class Snapshot(Known):
                 if not room.grow(stays=number):
                     found = room.stays[:, :number].copy()
                     return found[0], found[1], found[2], found[3]
+
+    def _shares(self, place: IntArray) -> list[int]:
+        """Where to cut stays at these places, ascending, into a share of about equal work for each core: a few places
+        may have most of all rows. The day with most stays says how many a place has."""
+        work = np.full(len(place), float(_STAY_AS_ROWS))
+        if self.pieces and len(place):
+            segment = max((piece.segment for piece in self.pieces), key=len)
+            at = np.minimum(np.searchsorted(segment.place_id, place), len(segment.place_id) - 1)
+            work += np.where(segment.place_id[at] == place, segment.rows_by_place[at], 0)
+        done = np.cumsum(work)
+        total = done[-1] if len(done) else 0.0
+        inner = np.searchsorted(done, total / THREADS * np.arange(1, THREADS))
+        return [0, *inner.tolist(), len(place)]
 
     def present_at(
         self, place: IntArray, begin: IntArray, end: IntArray
@@ -365,16 +386,16 @@ class Snapshot(Known):
 class Room:
     """What the kernels write into: fresh memory for every question would cost more than the answer."""
 
-    def __init__(self) -> None:
-        self.stays = np.empty((4, 1 << 12), np.int64)
-        self.beside = np.empty((3, 1 << 14), np.int64)
-        self.there = np.empty((4, 1 << 14), np.int64)
-        self.out = np.empty((3, 1 << 17), np.int32)
-        self.groups = np.empty((4, 1 << 13), np.int64)
-        self.hits = np.empty(1 << 14, np.uint64)
-        self.swept = np.empty((4, 1 << 12), np.uint64)
-        self.people = np.empty((4, 1 << 12), np.uint32)
-        self.kind = np.empty(1 << 12, np.uint8)
+    def __init__(self, least: int = 1 << 12) -> None:
+        self.stays = np.empty((4, least), np.int64)
+        self.beside = np.empty((3, 4 * least), np.int64)
+        self.there = np.empty((4, 4 * least), np.int64)
+        self.out = np.empty((3, 32 * least), np.int32)
+        self.groups = np.empty((4, 2 * least), np.int64)
+        self.hits = np.empty(4 * least, np.uint64)
+        self.swept = np.empty((4, least), np.uint64)
+        self.people = np.empty((4, least), np.uint32)
+        self.kind = np.empty(least, np.uint8)
 
     def grow(self, **wanted: int) -> bool:
         """Make room for so many columns of each; False when there was room enough."""
@@ -385,7 +406,7 @@ class Room:
         return bool(small)
 
 
-class _Rooms:
+class Rooms:
     """Rooms that nobody uses now; there come to be as many as are ever used at once."""
 
     def __init__(self) -> None:
@@ -404,7 +425,7 @@ class _Rooms:
             self._free.append(room)
 
 
-rooms = _Rooms()
+rooms = Rooms()
 
 
 def _far(pieces: Sequence[Piece]) -> IntArray:

@@ -202,7 +202,7 @@ def sweep(
             rows = u64_at(segment[ROWS_AT], segment[ROWS])
             shift = np.uint64(segment[DAY_START] - origin)
             rows_here += b - a
-            if rows_here >= room:
+            if rows_here + 1 > room:
                 continue
             # Corrections lie beside what they correct, and in an order of their own.
             with_care = segment[DEAD_AT] != 0 or k > 0
@@ -236,7 +236,7 @@ def sweep(
                 n_target += np.int64((seen >> np.uint8(2)) & lasts)
             count[0], count[1] = n_source, n_target
         most = max(most, rows_here + 1)
-        if rows_here >= room or count[0] + count[2] == 0 or count[1] + count[3] == 0:
+        if rows_here + 1 > room or count[0] + count[2] == 0 or count[1] + count[3] == 0:
             continue
         n_source = _merge(stays, people, 0, count)
         n_target = _merge(stays, people, 1, count)
@@ -445,7 +445,7 @@ def sweep_first(
             a, b = np.int64(bounds[slot]), np.int64(bounds[slot + 1])
             slot += 1
         most = max(most, b - a + late + n_target + 1)
-        if b - a + late + n_target + 1 >= room:
+        if b - a + late + n_target + 1 > room:
             continue
         with_care = has_dead or base[LONGER_ROWS] > 0
         if partly and with_care:
@@ -521,7 +521,8 @@ def sweep_first(
 @nb.njit(inline="always")
 def _stayed(person, seen, enter, leave, together, source_from, source_to, stays, people, late, n_target):
     """Somebody who came on a day before: among the sources out of order, and the targets looked at by themselves."""
-    if leave - enter < together or late + 1 >= stays.shape[1] or n_target + 1 >= stays.shape[1]:
+    # What does not fit makes the caller ask again: with these the place has more than there is room for.
+    if leave - enter < together or max(late, n_target) >= stays.shape[1]:
         return late, n_target
     if seen & SOURCE:
         since = max(enter, np.int64(source_from[person]))
@@ -541,7 +542,8 @@ def _stayed(person, seen, enter, leave, together, source_from, source_to, stays,
 @nb.njit(inline="always")
 def _take(person, seen, enter, leave, together, source_from, source_to, stays, people, count):
     """Put one stay among the sources and the targets, where it belongs: at the end, or with those out of order."""
-    if count[0] + count[2] + 1 >= stays.shape[1] or leave - enter < together:
+    taken = max(count[0] + count[2], count[1] + count[3])
+    if taken >= stays.shape[1] or leave - enter < together:
         return
     if seen & SOURCE:
         since = max(enter, np.int64(source_from[person]))
