@@ -25,8 +25,9 @@ from khien.kernel.places.models import Place
 from khien.kernel.places.reads import by_code
 from khien.kernel.staff import Actor, Role
 from khien.kernel.staff.models import Device
+from khien.kernel.standing import colours
 from khien.kernel.standing import reads as standing
-from khien.kernel.standing.models import Standing
+from khien.kernel.standing.colours import CardColour
 from khien.kernel.units import reads as units
 from khien.kernel.units.models import Tier
 from khien.rooms.checkpoints import codes, passes, posters
@@ -438,9 +439,9 @@ def _announce(actor: Actor, stored: list[tuple[Reading, int, int, int]], now: da
 
 
 def _with_verdicts(answers: list[ScanAnswer], now: datetime) -> list[ScanAnswer]:
-    """The answers with what the gate shows now, for everybody in two questions."""
+    """The answers with what the gate shows now, for everybody in three questions."""
     people = {answer.person for answer in answers if answer.person is not None}
-    holding = standing.holding(people, now)
+    cards = colours.of(people, now)
     names = {
         pk: (passes.mask_name(name), year)
         for pk, name, year in Person.objects.filter(pk__in=people).values_list(
@@ -448,33 +449,22 @@ def _with_verdicts(answers: list[ScanAnswer], now: datetime) -> list[ScanAnswer]
         )
     }
     return [
-        replace(answer, verdict=_verdict(answer, holding, *names.get(answer.person or 0, ("", None))))
+        replace(answer, verdict=_verdict(answer, cards, *names.get(answer.person or 0, ("", None))))
         for answer in answers
     ]
 
 
-def _verdict(answer: ScanAnswer, holding: dict[int, list[Standing]], name: str, year: int | None) -> Verdict:
+def _verdict(answer: ScanAnswer, cards: dict[int, CardColour], name: str, year: int | None) -> Verdict:
     if answer.outcome == "held":
         return Verdict("grey", _("Chưa ghi nhận"), answer.message)
     if answer.person is None:
         reason = _("Số này chưa có trong sổ. Hỏi họ tên, ngày sinh, hoặc quét mã trên thẻ CCCD.")
-        return Verdict("yellow", colour_word("yellow"), reason)
-    colour, reason = "green", _("Không có hạn chế nào đang hiệu lực.")
-    for row in holding.get(answer.person, [])[:1]:
-        colour, reason = row.colour, row.reason
+        return Verdict("yellow", colours.word("yellow"), reason)
+    card = cards[answer.person]
+    colour, reason = card.colour, card.reason
     if {"pass_revoked", "pass_expired"} & set(answer.flags) and colour in {"yellow", "green"}:
         colour, reason = "orange", _("Thẻ đã hết hạn hoặc đã được thay. Yêu cầu xem CCCD.")
-    return Verdict(colour, colour_word(colour), reason, name, year)
-
-
-def colour_word(colour: str) -> str:
-    """The word that stands beside a colour at a gate."""
-    return {
-        "green": _("Được qua"),
-        "yellow": _("Lưu ý"),
-        "orange": _("Cần kiểm tra"),
-        "red": _("Dừng lại"),
-    }[colour]
+    return Verdict(colour, colours.word(colour), reason, name, year)
 
 
 def _close(actor: Actor, answers: list[ScanAnswer], verdicts: bool) -> BatchAnswer:
