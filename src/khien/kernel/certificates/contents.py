@@ -29,13 +29,18 @@ class ContentError(ValueError):
 @dataclass(frozen=True, slots=True)
 class Content:
     """Who it is about and what it certifies. `birth` is YYYY-MM-DD, YYYY-MM, YYYY or "" (not everybody's is known);
-    `unique_id` is the certificate's own id ("" where its kind has none); `entry` are its fields as they stand."""
+    `unique_id` is the certificate's own id ("" where its kind has none); `entry` are the fields of the first of
+    `kinds` as they stand (some issuers put a test and a vaccination into one)."""
 
-    kind: str
+    kinds: tuple[str, ...]
     full_name: str = field(repr=False)
     birth: str = field(repr=False)
     unique_id: str = field(repr=False)
     entry: Mapping[str, Any] = field(repr=False)
+
+    @property
+    def kind(self) -> str:
+        return self.kinds[0]
 
     @property
     def birth_date(self) -> date | None:
@@ -79,17 +84,21 @@ def _dcc(claim: Mapping[Any, Any]) -> Content:
     """`{ver, nam: {fn, gn, fnt, gnt}, dob, v | t | r: [entry]}`."""
     kinds = [key for key in _DCC_ENTRIES if claim.get(key)]
     names = claim.get("nam")
-    if len(kinds) != 1 or not isinstance(names, Mapping):
-        raise ContentError("neither one vaccination, one test nor one recovery")
+    if not kinds or not isinstance(names, Mapping):
+        raise ContentError("neither a vaccination, a test nor a recovery, or of nobody")
     entries = claim[kinds[0]]
-    if not isinstance(entries, list | tuple) or not isinstance(entries[0], Mapping):
+    if not isinstance(entries, list | tuple) or not isinstance(entries[0], Mapping) or not entries[0]:
         raise ContentError("an entry that is none")
     entry = entries[0]
     name = " ".join(filter(None, (_text(names.get("fn")), _text(names.get("gn")))))
     if not name:
         name = " ".join(_text(names.get(key)).replace("<", " ") for key in ("fnt", "gnt"))
     return Content(
-        _DCC_ENTRIES[kinds[0]], _text(name), _day(claim.get("dob")), _text(entry.get("ci")), _frozen(entry)
+        kinds=tuple(_DCC_ENTRIES[key] for key in kinds),
+        full_name=_text(name),
+        birth=_day(claim.get("dob")),
+        unique_id=_text(entry.get("ci")),
+        entry=_frozen(entry),
     )
 
 
@@ -99,7 +108,7 @@ def _who(claim: Mapping[Any, Any]) -> Content:
     entry = claim.get("v")
     if not isinstance(entry, Mapping) or not _text(claim.get("n")):
         raise ContentError("no vaccination, or of nobody")
-    return Content(VACCINATION, _text(claim.get("n")), _day(claim.get("dob")), "", _frozen(entry))
+    return Content((VACCINATION,), _text(claim.get("n")), _day(claim.get("dob")), "", _frozen(entry))
 
 
 def dcc(*, full_name: str, birth: str, kind: str, entry: Mapping[str, Any]) -> dict[str, Any]:

@@ -48,7 +48,7 @@ class Sign1:
 
 def parse(data: bytes, *, strict: bool = False) -> Sign1:
     """Read a message; verify it before believing a word. `strict` is for what we write ourselves: tag 18 alone, and
-    the key id in the protected header.
+    both facts in the protected header.
 
     Raises `CoseError` ("malformed", or "algorithm" for any but ES256 and PS256).
     """
@@ -75,7 +75,8 @@ def parse(data: bytes, *, strict: bool = False) -> Sign1:
     kid = header.get(KID) if strict else header.get(KID, unprotected.get(KID))
     if not isinstance(kid, bytes):
         raise CoseError("malformed")
-    alg = header.get(ALG)
+    # An algorithm outside the signature does no harm: the kind of the key decides, and it comes from the trust list.
+    alg = header.get(ALG) if strict else header.get(ALG, unprotected.get(ALG))
     if not isinstance(alg, int) or alg not in (ES256, PS256):
         raise CoseError("algorithm")
     return Sign1(protected, payload, signature, alg, kid)
