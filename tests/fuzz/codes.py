@@ -191,7 +191,7 @@ def main(arguments: list[str]) -> None:
             (Path(corpus) / f"seed-{number:03d}").write_bytes(seed)
         flags = [
             f"-runs={runs}",
-            "-max_len=3000",
+            f"-max_len={LONGEST.get(name, 400)}",
             "-timeout=10",
             "-rss_limit_mb=2048",
             "-print_final_stats=1",

@@ -137,7 +137,9 @@ def _text(value: Any) -> str:
     if not isinstance(value, str):
         return ""
     composed = unicodedata.normalize("NFC", value)
-    return " ".join("".join(c if c.isprintable() else " " for c in composed).split())[:300]
+    if not composed.isprintable():
+        composed = "".join(c if c.isprintable() else " " for c in composed)
+    return " ".join(composed.split())[:300]
 
 
 def _day(value: Any) -> str:
