@@ -21,9 +21,11 @@ from uuid import UUID
 
 from django.conf import settings
 
+from khien.kernel import codes, keys
+from khien.kernel.certificates import hc1
 from khien.kernel.people import identity
 from khien.kernel.places.models import Place
-from khien.rooms.checkpoints import codes, passes
+from khien.rooms.checkpoints import passes
 from khien.rooms.checkpoints.models import Direction, HeldScan, Method
 
 CLOCK_TOLERANCE = timedelta(minutes=2)
@@ -37,12 +39,19 @@ _PASS_REASONS = {
     "bad_signature": Reason.PASS_FORGED,
 }
 _CODE_REASONS = {"card_incomplete": Reason.CARD_INCOMPLETE}
+_CERTIFICATE_REASONS = {
+    "malformed": Reason.CERTIFICATE_MALFORMED,
+    "unknown_content": Reason.CERTIFICATE_MALFORMED,
+    "unknown_key": Reason.CERTIFICATE_UNKNOWN,
+    "bad_signature": Reason.CERTIFICATE_FORGED,
+    "wrong_use": Reason.CERTIFICATE_FORGED,
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
     """One event as understood: `reason` is "" when it can be taken. `card` and `claims` say who, `person_id` is
-    set once the ledger knows."""
+    set once the ledger knows. `note` says what a code is that cannot be taken ("vietqr", "web", "keyboard" …)."""
 
     place_in_batch: int
     event: Any = field(repr=False)
@@ -61,6 +70,7 @@ class Reading:
     person_id: int | None = None
     flags: tuple[str, ...] = ()
     reason: str = ""
+    note: str = ""
 
     def held(self, reason: str) -> Reading:
         return replace(self, reason=str(reason))
@@ -150,10 +160,13 @@ def _read_code(reading: Reading, text: Any) -> Reading:
     try:
         code = codes.parse(text)
     except codes.CodeError as fault:
-        return reading.held(_CODE_REASONS.get(fault.reason, Reason.UNKNOWN_CODE))
-    if isinstance(code, codes.CardCode):
-        hashes = identity.hashes(code.kind, code.number)
-        return replace(reading, card=code, subject_kind=code.kind, subject=hashes[-1])
+        return replace(reading, note=fault.reason).held(_CODE_REASONS.get(fault.reason, Reason.UNKNOWN_CODE))
+    card = code.card if isinstance(code, codes.NationalCode) else code
+    if isinstance(card, codes.CardCode):
+        hashes = identity.hashes(card.kind, card.number)
+        return replace(reading, card=card, subject_kind=card.kind, subject=hashes[-1])
+    if isinstance(code, codes.NationalCode):
+        return reading.held(Reason.STARRED)
     if isinstance(code, codes.PassCode):
         try:
             claims = passes.verify(code.text)
@@ -162,7 +175,21 @@ def _read_code(reading: Reading, text: Any) -> Reading:
         reading = replace(reading, claims=claims, subject_kind="pass", subject=claims.sub)
         assert reading.at is not None
         return reading.flagged("pass_expired") if claims.expires_at <= reading.at else reading
-    return reading.held(Reason.UNKNOWN_CODE)
+    if isinstance(code, codes.CertificateCode):
+        return _read_certificate(reading, code.text)
+    return replace(reading, note=code.kind).held(Reason.UNKNOWN_CODE)
+
+
+def _read_certificate(reading: Reading, text: str) -> Reading:
+    """A verified health certificate counts as a scan of somebody without a number; its id is kept as a keyed hash."""
+    try:
+        found = hc1.verify(text)
+    except hc1.CertificateError as fault:
+        return reading.held(_CERTIFICATE_REASONS[fault.reason])
+    subject = identity.number_hash("hc1", found.unique_id, keys.current("identity-hash"))
+    reading = replace(reading, subject_kind="hc1", subject=subject)
+    assert reading.at is not None
+    return reading.flagged("certificate" if found.holds(reading.at) else "certificate_expired")
 
 
 def _uuid(value: Any) -> UUID | None:

@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db import connection
 from django.utils.translation import gettext as _
 
-from khien.kernel import clock, keys, partitions
+from khien.kernel import clock, codes, keys, partitions
 from khien.kernel.acts import record, unchanged, verb
 from khien.kernel.errors import Conflict, NotFound
 from khien.kernel.people import identity
@@ -30,7 +30,7 @@ from khien.kernel.standing import reads as standing
 from khien.kernel.standing.colours import CardColour
 from khien.kernel.units import reads as units
 from khien.kernel.units.models import Tier
-from khien.rooms.checkpoints import codes, passes, posters
+from khien.rooms.checkpoints import passes, posters
 from khien.rooms.checkpoints.addresses import commune_of
 from khien.rooms.checkpoints.events import PERSON_UNDER_ORDER_SCANNED
 from khien.rooms.checkpoints.intake import Reading, Reason, masked, read_event
@@ -387,11 +387,13 @@ def _client_id(reading: Reading) -> str:
 
 
 def _held_answer(reading: Reading) -> ScanAnswer:
-    return ScanAnswer(_client_id(reading), "held", reading.reason, held_message(reading.reason))
+    return ScanAnswer(_client_id(reading), "held", reading.reason, held_message(reading.reason, reading.note))
 
 
-def held_message(reason: str) -> str:
-    """What is wrong and the way out, for the one who scanned."""
+def held_message(reason: str, note: str = "") -> str:
+    """What is wrong and the way out, for the one who scanned; `note` says what an unknown code is."""
+    if reason == "unknown_code" and (said := other_code(note)):
+        return said
     return {
         "malformed": _("Sự kiện thiếu hoặc sai mã, giờ, địa điểm hay hướng. Đã giữ lại để cán bộ xem."),
         "unknown_code": _(
@@ -401,12 +403,27 @@ def held_message(reason: str) -> str:
         "pass_malformed": _("Thẻ Khiên đọc không trọn. Quét lại; nếu thẻ rách, dùng CCCD."),
         "pass_forged": _("Thẻ này không do hệ thống ký. Yêu cầu xem CCCD."),
         "unknown_pass": _("Thẻ không còn trong sổ. Dùng CCCD và xin cấp lại thẻ."),
+        "starred": _("Mã QR quốc gia này che số giấy tờ. Quét thẻ CCCD, hoặc nhập số CCCD."),
+        "certificate_malformed": _("Chứng nhận đọc không trọn. Quét lại, hoặc dùng CCCD."),
+        "certificate_forged": _("Chứng nhận sai chữ ký. Yêu cầu xem CCCD."),
+        "certificate_unknown": _("Chưa kiểm tra được nơi cấp chứng nhận này. Dùng CCCD."),
         "unknown_place": _(
             "Địa điểm không có trong địa bàn của bạn. Chọn lại địa điểm hoặc quét lại áp phích."
         ),
         "id_reused": _("Mã lượt quét đã dùng cho nội dung khác. Đã giữ lại để cán bộ xem."),
         "device_revoked": _("Thiết bị đã bị thu hồi. Lượt quét được giữ lại để cán bộ xem."),
     }[reason]
+
+
+def other_code(kind: str) -> str:
+    """What a code is that is nobody's pass or card, said kindly, with what to scan instead; "" for any other kind."""
+    return {
+        "vietqr": _("Đây là mã chuyển tiền VietQR, không phải mã của người. Quét thẻ Khiên hoặc CCCD."),
+        "web": _("Đây là địa chỉ trang web, không phải mã của người. Quét thẻ Khiên hoặc CCCD."),
+        "poster": _("Đây là mã của một địa điểm. Quét mã của người qua chốt."),
+        "declaration": _("Đây là mã tờ khai. Quét thêm thẻ Khiên hoặc CCCD của người khai."),
+        "keyboard": _("Bộ gõ tiếng Việt đã làm hỏng mã. Tắt Telex hoặc VNI rồi quét lại, hoặc nhập số CCCD."),
+    }.get(kind, "")
 
 
 # Who is under order, and what the gate shows
@@ -457,6 +474,11 @@ def _with_verdicts(answers: list[ScanAnswer], now: datetime) -> list[ScanAnswer]
 def _verdict(answer: ScanAnswer, cards: dict[int, CardColour], name: str, year: int | None) -> Verdict:
     if answer.outcome == "held":
         return Verdict("grey", _("Chưa ghi nhận"), answer.message)
+    if answer.person is None and "certificate" in answer.flags:
+        reason = _("Chứng nhận hợp lệ. So tên với giấy tờ; nhập số CCCD để ghi nhận người này.")
+        return Verdict("yellow", colour_word("yellow"), reason)
+    if answer.person is None and "certificate_expired" in answer.flags:
+        return Verdict("orange", colour_word("orange"), _("Chứng nhận không còn hiệu lực. Yêu cầu xem CCCD."))
     if answer.person is None:
         reason = _("Số này chưa có trong sổ. Hỏi họ tên, ngày sinh, hoặc quét mã trên thẻ CCCD.")
         return Verdict("yellow", colours.word("yellow"), reason)
