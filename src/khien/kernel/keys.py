@@ -23,7 +23,7 @@ from khien.kernel.errors import Problem
 
 SYMMETRIC = frozenset({"identity-hash", "identity-cipher", "place-mac", "links", "second-factor"})
 ED25519 = frozenset({"audit-seal"})
-ES256 = frozenset({"pass"})
+ES256 = frozenset({"pass", "gate-seal", "gate-bundle"})
 
 
 class KeyMissing(Problem):

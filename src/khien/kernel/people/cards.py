@@ -37,7 +37,9 @@ def clean(text: str) -> str:
     """NFC on one line: control characters and halves of surrogate pairs come from scanners and programs, never from
     a card."""
     composed = unicodedata.normalize("NFC", text)
-    return "".join(c if c.isprintable() else " " for c in composed).strip()
+    if not composed.isprintable():
+        composed = "".join(c if c.isprintable() else " " for c in composed)
+    return composed.strip()
 
 
 def read_card(text: str) -> CardCode | None:

@@ -1,0 +1,75 @@
+"""What each device has sent: which of its numbers came, how its events were answered, what it used twice.
+
+Called by the verbs of `scans`, inside their transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import psycopg
+from django.db import connection
+
+if TYPE_CHECKING:
+    from khien.rooms.checkpoints.intake import Reading
+    from khien.rooms.checkpoints.verbs.scans import ScanAnswer
+
+
+def wait_for_turn(device_id: int) -> None:
+    """One batch of a device at a time: of two copies of it, the second sees all that the first has stored."""
+    connection.ensure_connection()
+    with psycopg.Cursor(connection.connection) as cursor:
+        for _try in range(2):
+            cursor.execute(
+                "SELECT 1 FROM checkpoints_devicetally WHERE device_id = %s FOR UPDATE", [device_id], prepare=True
+            )
+            if cursor.fetchone() is not None:
+                return
+            cursor.execute(
+                "INSERT INTO checkpoints_devicetally (device_id) VALUES (%s) ON CONFLICT DO NOTHING", [device_id]
+            )
+
+
+def add(
+    device_id: int,
+    readings: Sequence[Reading],
+    answers: Sequence[ScanAnswer],
+    clashes: Sequence[Reading],
+    reused: Sequence[Reading],
+    now: datetime,
+) -> None:
+    """Count a batch. Every number counts as having come, whatever was answered: it is not missing."""
+    outcomes = [answer.outcome for answer in answers]
+    connection.ensure_connection()
+    with psycopg.Cursor(connection.connection) as cursor:
+        cursor.execute(
+            "UPDATE checkpoints_devicetally SET seen = seen + %(seen)s::int8multirange, stored = stored + %(stored)s,"
+            " duplicate = duplicate + %(duplicate)s, held = held + %(held)s, seqs_reused = seqs_reused + %(seqs)s,"
+            " ids_reused = ids_reused + %(ids)s, last_batch_at = %(now)s,"
+            " clashed_at = CASE WHEN %(seqs)s + %(ids)s > 0 THEN %(now)s ELSE clashed_at END"
+            " WHERE device_id = %(device)s",
+            {
+                "seen": ranges(r.seq for r in readings if r.seq is not None and r.id is not None),
+                "stored": outcomes.count("stored"),
+                "duplicate": outcomes.count("duplicate"),
+                "held": outcomes.count("held"),
+                "seqs": len(clashes),
+                "ids": len(reused),
+                "now": now,
+                "device": device_id,
+            },
+            prepare=True,
+        )
+
+
+def ranges(numbers: Iterable[int]) -> str:
+    """The text of an int8multirange that holds these numbers."""
+    found: list[list[int]] = []
+    for number in sorted(numbers):
+        if found and number <= found[-1][1]:
+            found[-1][1] = max(found[-1][1], number + 1)
+        else:
+            found.append([number, number + 1])
+    return "{" + ",".join(f"[{low},{high})" for low, high in found) + "}"
