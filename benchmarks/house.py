@@ -32,7 +32,13 @@ def served(*only: str) -> Iterator[str]:
         "NUMBA_CACHE_DIR": str(Path(tempfile.gettempdir()) / "khien-bench-numba" / cache_name()),
     }
     subprocess.run([sys.executable, "-m", "khien.engine.warming"], env=environment, check=True)
-    command = [sys.executable, "-m", "khien.site.cli", "up", *(word for part in only for word in ("--only", part))]
+    command = [
+        sys.executable,
+        "-m",
+        "khien.site.cli",
+        "up",
+        *(word for part in only for word in ("--only", part)),
+    ]
     with subprocess.Popen(command, env=environment, start_new_session=True) as house:
         try:
             address = f"http://127.0.0.1:{port}"

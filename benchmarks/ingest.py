@@ -79,9 +79,7 @@ class World:
 @click.option("--seconds", default=20, show_default=True, help="How long batches are timed.")
 @click.option("--seed", default=1, show_default=True)
 @click.option("--json", "as_json", is_flag=True)
-def main(
-    scans: int, rounds: int, people: int, rate: int, seconds: int, seed: int, as_json: bool
-) -> None:
+def main(scans: int, rounds: int, people: int, rate: int, seconds: int, seed: int, as_json: bool) -> None:
     """The batch door beside COPY and FastAPI, durably."""
     with fresh_database(durable=True):
         figures = measure(scans, rounds, people, rate, seconds, seed)
@@ -103,7 +101,7 @@ def measure(scans: int, rounds: int, people: int, rate: int, seconds: int, seed:
             "door": lambda n: door.timed(maker.bodies(n)),
             "fastapi": lambda n: peer.timed(maker.bodies(n)),
         }
-        for name, run in contestants.items():  # who was never asked before plans, connects, and is not timed
+        for run in contestants.values():  # who was never asked before plans, connects, and is not timed
             empty_tables()
             run(BATCH * DEVICES * 2)
         for _round in range(rounds):
@@ -141,7 +139,9 @@ def measure(scans: int, rounds: int, people: int, rate: int, seconds: int, seed:
             f">= {FASTAPI_RATIO:g} x",
             ratio >= FASTAPI_RATIO,
         ),
-        Figure("scans a second when timed", reached, "scans/s", goal=f">= {rate}", met=reached >= 0.95 * rate),
+        Figure(
+            "scans a second when timed", reached, "scans/s", goal=f">= {rate}", met=reached >= 0.95 * rate
+        ),
         Figure("batch, median", float(np.median(waits)) * 1e3, "ms"),
         Figure("batch, p99", p99, "ms", goal=f"<= {P99_MS:g}", met=p99 <= P99_MS),
     ]
@@ -190,14 +190,19 @@ def make_world(people: int) -> World:
     numbers = [f"0350901{number:05d}" for number in range(people)]
     Person.objects.bulk_create(
         [
-            Person(id=pk, full_name="Nguyễn Văn An", name_folded="nguyen van an", name_sort="", created_at=now)
+            Person(
+                id=pk, full_name="Nguyễn Văn An", name_folded="nguyen van an", name_sort="", created_at=now
+            )
             for pk in ids
         ],
         batch_size=5_000,
     )
     sealed = [sealer.seal("cccd", number) for number in numbers]
     IdentityDocument.objects.bulk_create(
-        [IdentityDocument(person_id=pk, created_at=now, **columns) for pk, columns in zip(ids, sealed, strict=True)],
+        [
+            IdentityDocument(person_id=pk, created_at=now, **columns)
+            for pk, columns in zip(ids, sealed, strict=True)
+        ],
         batch_size=5_000,
     )
     jobs.prepare_days_ahead()
@@ -243,8 +248,11 @@ class Maker:
             for k, who in enumerate(self._rng.integers(0, len(world.person), BATCH).tolist())
         ]
         batch = {
-            **{"sent_at": now.isoformat(), "boot": boot, "sent_mono": (first + BATCH) * 100 + 60_000},
-            **{"verdicts": False, "events": events},
+            "sent_at": now.isoformat(),
+            "boot": boot,
+            "sent_mono": (first + BATCH) * 100 + 60_000,
+            "verdicts": False,
+            "events": events,
         }
         return which, json.dumps(batch, ensure_ascii=False).encode()
 
@@ -282,7 +290,12 @@ class Maker:
         return [
             (
                 "checkpoints_scanid",
-                {"sender": every(np.bytes_(sender)), "id": ids, "day": every(world.day), "payload_hash": hashes},
+                {
+                    "sender": every(np.bytes_(sender)),
+                    "id": ids,
+                    "day": every(world.day),
+                    "payload_hash": hashes,
+                },
             ),
             (
                 "checkpoints_scan",
@@ -333,7 +346,9 @@ def check_stored(scans: int) -> None:
     from django.db import connection
 
     with connection.cursor() as cursor:
-        cursor.execute("SELECT (SELECT count(*) FROM checkpoints_scan), (SELECT count(*) FROM checkpoints_scanid)")
+        cursor.execute(
+            "SELECT (SELECT count(*) FROM checkpoints_scan), (SELECT count(*) FROM checkpoints_scanid)"
+        )
         row = cursor.fetchone()
     if row != (scans, scans):
         raise click.ClickException(f"{row} rows instead of {scans}")

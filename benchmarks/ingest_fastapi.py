@@ -163,7 +163,9 @@ async def scans(body: BatchIn, sender: Annotated[asyncpg.Record, Depends(device)
         found = await connection.fetch(STORE, *[values[name] for name in ORDER])
         answers = []
         seqs = []
-        for row, (_n, outcome, _number, _place, _unit, flags, _ordered, _seen) in zip(rows, found, strict=True):
+        for row, (_n, outcome, _number, _place, _unit, flags, _ordered, _seen) in zip(
+            rows, found, strict=True
+        ):
             if row["seq"] is not None and row["id"] is not None:
                 seqs.append(row["seq"])
             told = str(row["id"]) if row["id"] else ""
@@ -209,9 +211,26 @@ async def scans(body: BatchIn, sender: Annotated[asyncpg.Record, Depends(device)
 def _row(number: int, raw: Any, body: BatchIn, now: datetime, since: datetime) -> dict[str, Any]:
     text = json.dumps(raw, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     row: dict[str, Any] = {
-        **{"n": number, "event": raw, "id": None, "place": None, "person": None, "kind": "", "subject": ""},
-        **{"direction": "unknown", "method": "camera", "at": None, "at_said": None, "quality": "", "flags": ""},
-        **{"reason": "", "again": "", "seq": None, "boot": None, "mono": None, "offline": None, "shown": None},
+        "n": number,
+        "event": raw,
+        "id": None,
+        "place": None,
+        "person": None,
+        "kind": "",
+        "subject": "",
+        "direction": "unknown",
+        "method": "camera",
+        "at": None,
+        "at_said": None,
+        "quality": "",
+        "flags": "",
+        "reason": "",
+        "again": "",
+        "seq": None,
+        "boot": None,
+        "mono": None,
+        "offline": None,
+        "shown": None,
         "hash": hashlib.blake2b(text.encode(), digest_size=16, key=PAYLOAD_SECRET).hexdigest(),
     }
     try:
@@ -233,7 +252,9 @@ def _row(number: int, raw: Any, body: BatchIn, now: datetime, since: datetime) -
         row["reason"] = "unknown_code"
     else:
         row["kind"], number_text = card
-        row["subject"] = hmac.new(HASH_SECRET, f"{card[0]}:{number_text}".encode(), hashlib.sha256).hexdigest()
+        row["subject"] = hmac.new(
+            HASH_SECRET, f"{card[0]}:{number_text}".encode(), hashlib.sha256
+        ).hexdigest()
     return row
 
 

@@ -7,8 +7,8 @@ An event is a JSON object, made by the device and never changed::
 
 Instead of `code` it may hold `sealed` (see `sealing`). Optional, and ignored where it is not what it should be:
 `seq` (1, 2, 3 … counted by the device over all its events), `boot` (UUID of the page's start) with `mono` (ms since
-then), `offline` (bool), `verdict` {`colour`, `reason`, `bundle`} as the device showed it. Only the system itself may name
-a `person` (id) instead of a `code`, and a `place` by id.
+then), `offline` (bool), `verdict` {`colour`, `reason`, `bundle`} as the device showed it. Only the system itself may
+name a `person` (id) instead of a `code`, and a `place` by id.
 """
 
 from __future__ import annotations
@@ -61,12 +61,12 @@ class BatchClock:
 
     received: datetime
     sent: datetime | None = None
-    boot: UUID | None = None
+    boot: str | None = None
     sent_mono: float | None = None
     since: datetime | None = None
 
     def corrected(
-        self, said: datetime, boot: UUID | None = None, mono: int | None = None
+        self, said: datetime, boot: str | None = None, mono: int | None = None
     ) -> tuple[datetime, str, tuple[str, ...]]:
         """The moment by our clock, how it is known, and what is wrong with the device's: no past fact is refused
         for its clock.
@@ -104,7 +104,7 @@ class Reading:
     place_in_batch: int
     event: Any = field(repr=False)
     payload_hash: str
-    id: UUID | None = None
+    id: str | None = None
     place_code: str = ""
     place_id: int | None = None
     at: datetime | None = None
@@ -118,7 +118,7 @@ class Reading:
     subject: str = ""
     person_id: int | None = None
     seq: int | None = None
-    boot: UUID | None = None
+    boot: str | None = None
     mono: int | None = None
     offline: bool | None = None
     shown: bytes | None = None
@@ -157,12 +157,12 @@ class Reader:
         self._hasher = identity.Hasher()
         self._key = settings.SECRET_KEY.encode()[:64]
         self._places: dict[str, tuple[str, int | None]] = {}
-        self._boots: dict[Any, UUID | None] = {None: None}
+        self._boots: dict[str, str | None] = {}
 
     def read(self, events: Sequence[Any]) -> list[Reading]:
         """What each event says, in their order; those that repeat an id of the batch are marked."""
         readings = [self._one(number, event) for number, event in enumerate(events)]
-        first: dict[UUID, str] = {}
+        first: dict[str, str] = {}
         for reading in readings:
             if reading.id is None:
                 continue
@@ -220,13 +220,10 @@ class Reader:
         if type(seq) is int and 0 < seq <= LARGEST_SEQ:
             reading.seq = seq
         boot = get("boot")
-        if boot is not None:
-            try:
-                reading.boot = self._boots[boot]
-            except (KeyError, TypeError):
-                reading.boot = _uuid(boot)
-                if isinstance(boot, str):
-                    self._boots[boot] = reading.boot
+        if type(boot) is str:
+            if boot not in self._boots:
+                self._boots[boot] = _uuid(boot)
+            reading.boot = self._boots[boot]
         if type(mono) in (int, float) and 0 <= mono < _LONGEST_MONO:
             reading.mono = int(mono)
         if type(offline) is bool:
@@ -339,9 +336,17 @@ def _plain(text: str) -> str:
     return text[:200] if text.isprintable() else "".join(c for c in text[:200] if c.isprintable())
 
 
-def _uuid(value: Any) -> UUID | None:
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+
+
+def _uuid(value: Any) -> str | None:
+    """The one spelling of a UUID."""
+    if not isinstance(value, str):
+        return str(value) if isinstance(value, UUID) else None
+    if _UUID.fullmatch(value):
+        return value
     try:
-        return UUID(value) if isinstance(value, str) else value if isinstance(value, UUID) else None
+        return str(UUID(value))
     except ValueError:
         return None
 
@@ -374,5 +379,3 @@ def _place(value: Any, trusted: bool) -> tuple[str, int | None]:
     text = value.strip().upper()
     longest = Place._meta.get_field("code").max_length or 0
     return (text, None) if 0 < len(text) <= longest and text.isascii() and text.isalnum() else ("", None)
-
-

@@ -2,9 +2,10 @@
 
 import django.db.models.deletion
 import django.db.models.functions.datetime
-import khien.rooms.checkpoints.models
 from django.db import migrations, models
 from django.db.models import Value
+
+import khien.rooms.checkpoints.models
 
 MORE = """
 ALTER TABLE checkpoints_scan

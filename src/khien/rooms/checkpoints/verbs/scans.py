@@ -21,11 +21,10 @@ from khien.kernel.acts import record, unchanged, verb
 from khien.kernel.errors import Conflict, NotFound
 from khien.kernel.people.models import IdentityDocument, Person
 from khien.kernel.people.verbs import NewDocument, register_person
-from khien.kernel.places.models import Place
 from khien.kernel.places.reads import by_code
+from khien.kernel.rules import reads as rules
 from khien.kernel.staff import Actor, Role
 from khien.kernel.staff.models import Device
-from khien.kernel.rules import reads as rules
 from khien.kernel.standing import reads as standing
 from khien.kernel.standing.models import Standing
 from khien.kernel.units import reads as units
@@ -33,7 +32,15 @@ from khien.kernel.units.models import Tier
 from khien.rooms.checkpoints import passes, posters
 from khien.rooms.checkpoints.addresses import commune_of
 from khien.rooms.checkpoints.events import PERSON_UNDER_ORDER_SCANNED, SCANS_CLASHED
-from khien.rooms.checkpoints.intake import BatchClock, Numbered, Reader, Reading, Reason, hold_forgotten, masked
+from khien.rooms.checkpoints.intake import (
+    BatchClock,
+    Numbered,
+    Reader,
+    Reading,
+    Reason,
+    hold_forgotten,
+    masked,
+)
 from khien.rooms.checkpoints.models import HeldScan, Method, PassCard, Scan
 from khien.rooms.checkpoints.verbs import tallies
 
@@ -61,7 +68,6 @@ class ScanAnswer:
     reason: str = ""
     message: str = ""
     flags: tuple[str, ...] = ()
-    scan: int | None = None
     person: int | None = None
     place: int | None = None
     verdict: Verdict | None = None
@@ -98,10 +104,10 @@ def store_scans(
     """
     answers: list[ScanAnswer] = []
     for start in range(0, len(events), CHUNK):
-        batch = BatchClock(clock.now(), sent_at, boot, sent_mono, since)
+        batch = BatchClock(clock.now(), sent_at, None if boot is None else str(boot), sent_mono, since)
         reader = Reader(batch, trusted=actor.sees_everything)
         readings = reader.read(events[start : start + CHUNK])
-        answers += _write(actor, _recognised(actor, readings), batch.received, verdicts)
+        answers += _write(actor, readings, batch.received, verdicts)
     return _close(actor, answers, verdicts)
 
 
@@ -135,23 +141,21 @@ def check_in(actor: Actor, *, place_code: str, check: str, direction: str) -> Sc
 # Recognising people
 
 
-def _recognised(actor: Actor, readings: list[Reading]) -> list[Reading]:
-    """The readings with the people that the ledger knows; who is on a card but not in the ledger is registered."""
+def _recognise(actor: Actor, readings: list[Reading]) -> None:
+    """Give the readings the people that the ledger knows; who is on a card but not in the ledger is registered,
+    unless the event came before."""
     subs = {r.claims.sub for r in readings if r.claims is not None}
     cards = {c.sub: c for c in PassCard.objects.filter(sub__in=subs)} if subs else {}
     by_hash = _known_people(readings)
-    here: set[str] | None = None
     for reading in readings:
         if reading.claims is not None:
             _with_pass(reading, cards.get(reading.claims.sub))
-        elif reading.card is not None and not reading.reason:
+        elif reading.card is not None:
             card = reading.card
-            reading.person_id = next(filter(None, (by_hash.get((card.kind, h)) for h in card.hashes)), None)
-            if reading.person_id is None:
-                if here is None:
-                    here = _places_in_scope(actor, readings)
-                _with_card(actor, reading, card, by_hash, may_register=reading.place_code in here)
-    return readings
+            for number_hash in card.hashes:
+                reading.person_id = reading.person_id or by_hash.get((card.kind, number_hash))
+            if reading.person_id is None and not reading.reason:
+                _with_card(actor, reading, card, by_hash)
 
 
 def _known_people(readings: Iterable[Reading]) -> dict[tuple[str, str], int]:
@@ -163,9 +167,9 @@ def _known_people(readings: Iterable[Reading]) -> dict[tuple[str, str], int]:
     return {(kind, number_hash): person_id for kind, number_hash, person_id in rows}
 
 
-_DOCUMENTS = (
-    "SELECT kind, number_hash, person_id FROM people_identitydocument WHERE number_hash = ANY(%(hashes)s::varchar[])"
-)
+_DOCUMENTS = """
+SELECT kind, number_hash, person_id FROM people_identitydocument WHERE number_hash = ANY(%(hashes)s::varchar[])
+"""
 
 
 def _asked(statement: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
@@ -175,40 +179,25 @@ def _asked(statement: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
         return cursor.execute(statement, values, prepare=True).fetchall()
 
 
-def _places_in_scope(actor: Actor, readings: Iterable[Reading]) -> set[str]:
-    """Which poster codes of the batch the actor scans at: nobody is registered for an event that will be held."""
-    wanted = {r.place_code for r in readings if r.card is not None and r.place_code}
-    if not wanted:
-        return set()
-    rows = Place.objects.filter(code__in=wanted).select_related("unit")
-    return {place.code for place in rows if actor.covers(place.unit, *SCANNERS)}
-
-
 def _with_pass(reading: Reading, card: PassCard | None) -> None:
+    if card is not None:
+        reading.person_id = card.person_id
+    if reading.reason:
+        return
     if card is None:
         reading.hold(Reason.UNKNOWN_PASS)
         return
     assert reading.at is not None
-    reading.person_id = card.person_id
     if card.revoked_at is not None and card.revoked_at <= reading.at:
         reading.flag("pass_revoked")
 
 
 def _with_card(
-    actor: Actor,
-    reading: Reading,
-    numbered: Numbered,
-    by_hash: dict[tuple[str, str], int],
-    *,
-    may_register: bool,
+    actor: Actor, reading: Reading, numbered: Numbered, by_hash: dict[tuple[str, str], int]
 ) -> None:
     """Nobody bore the number when the batch came: registers the bearer, if the card says enough."""
-    known = next(filter(None, (by_hash.get((numbered.kind, h)) for h in numbered.hashes)), None)
-    if known is not None:
-        reading.person_id = known
-        return
-    card = numbered.card() if may_register else None
-    if card is None or not card.full_name or card.birth_date is None or card.birth_date > clock.today():
+    card = numbered.card()
+    if not card.full_name or card.birth_date is None or card.birth_date > clock.today():
         reading.flag("unknown_person")
         return
     try:
@@ -223,9 +212,7 @@ def _with_card(
             source="scan",
         ).pk
     except Conflict:  # another gate registered the same card a moment ago
-        person_id = IdentityDocument.objects.get(
-            kind=card.kind, number_hash__in=numbered.hashes
-        ).person_id
+        person_id = IdentityDocument.objects.get(kind=card.kind, number_hash__in=numbered.hashes).person_id
     by_hash[(card.kind, reading.subject)] = person_id
     reading.person_id = person_id
     reading.flag("new_person")
@@ -233,69 +220,58 @@ def _with_card(
 
 # Writing
 
+_KNOWN_IDS = """
+SELECT id::text, payload_hash FROM checkpoints_scanid WHERE sender = %(sender)s AND id = ANY(%(ids)s::uuid[])
+"""
+
+_PLACES = """
+SELECT w.n, p.id, p.unit_id, p.closed_at
+FROM unnest(%(codes)s::varchar[], %(ids)s::bigint[]) WITH ORDINALITY AS w (code, id, n)
+CROSS JOIN LATERAL (
+    SELECT id, unit_id, closed_at FROM places_place WHERE code = w.code
+    UNION ALL SELECT id, unit_id, closed_at FROM places_place WHERE places_place.id = w.id) p
+WHERE %(everywhere)s OR EXISTS (
+    SELECT 1 FROM units_adminunit u WHERE u.id = p.unit_id AND u.path LIKE ANY (%(paths)s::text[]))
+"""
+
+# No join among the rows: a plan that is kept for any number of them would go through all pairs.
 _STORE = """
-WITH places AS MATERIALIZED (
-    SELECT w.place_no, p.id, p.unit_id, p.closed_at
-    FROM unnest(%(codes)s::varchar[], %(place_ids)s::bigint[]) WITH ORDINALITY AS w (code, id, place_no)
-    CROSS JOIN LATERAL (
-        SELECT * FROM places_place WHERE code = w.code
-        UNION ALL SELECT * FROM places_place WHERE places_place.id = w.id) p
-    WHERE %(everywhere)s OR EXISTS (
-        SELECT 1 FROM units_adminunit u WHERE u.id = p.unit_id AND u.path LIKE ANY (%(paths)s::text[]))
-), given AS MATERIALIZED (
-    SELECT * FROM unnest(%(n)s::int[], %(id)s::uuid[], %(place_no)s::bigint[], %(person)s::bigint[],
-        %(kind)s::varchar[], %(subject)s::varchar[], %(direction)s::varchar[], %(method)s::varchar[],
-        %(at)s::timestamptz[], %(at_said)s::timestamptz[], %(quality)s::varchar[], %(flags)s::varchar[],
-        %(reason)s::varchar[], %(again)s::varchar[], %(hash)s::varchar[], %(seq)s::bigint[], %(boot)s::uuid[],
-        %(mono)s::bigint[], %(offline)s::boolean[], %(shown)s::jsonb[])
-    AS e (n, id, place_no, person_id, subject_kind, subject, direction, method, at, at_said, quality, flags, reason,
-        again, hash, seq, boot, mono, offline, shown)
-), judged AS MATERIALIZED (
-    SELECT g.*, p.id AS found_place, p.unit_id,
-        CASE WHEN p.closed_at <= g.at THEN string_to_array(g.flags, '|') || 'closed_place'::text
-             ELSE string_to_array(g.flags, '|') END AS all_flags,
-        CASE
-            WHEN known.payload_hash = g.hash THEN 'duplicate'
-            WHEN known.payload_hash IS NOT NULL THEN 'id_reused'
-            WHEN g.again <> '' THEN g.again
-            WHEN g.reason <> '' THEN g.reason
-            WHEN p.id IS NULL THEN 'unknown_place'
-            ELSE 'stored'
-        END AS outcome
-    FROM given g
-    LEFT JOIN checkpoints_scanid known ON known.sender = %(sender)s AND known.id = g.id
-    LEFT JOIN places p ON p.place_no = g.place_no
+WITH given AS MATERIALIZED (
+    SELECT e.*, nextval('checkpoints_scan_number') AS number
+    FROM unnest(%(n)s::int[], %(id)s::uuid[], %(hash)s::varchar[], %(stored)s::boolean[], %(place)s::bigint[],
+        %(person)s::bigint[], %(kind)s::varchar[], %(subject)s::varchar[], %(direction)s::varchar[],
+        %(method)s::varchar[], %(at)s::timestamptz[], %(at_said)s::timestamptz[], %(quality)s::varchar[],
+        %(flags)s::varchar[], %(seq)s::bigint[], %(boot)s::uuid[], %(mono)s::bigint[], %(offline)s::boolean[],
+        %(shown)s::jsonb[])
+    AS e (n, id, hash, stored, place_id, person_id, subject_kind, subject, direction, method, at, at_said, quality,
+        flags, seq, boot, mono, offline, shown)
 ), ids AS (
-    INSERT INTO checkpoints_scanid (sender, id, day, payload_hash)
-    SELECT %(sender)s, id, %(day)s, hash FROM judged
-    WHERE id IS NOT NULL AND outcome NOT IN ('duplicate', 'id_reused')
-    ORDER BY id
-    ON CONFLICT DO NOTHING
-    RETURNING id
-), fresh AS MATERIALIZED (
-    SELECT j.*, nextval('checkpoints_scan_number') AS number
-    FROM judged j JOIN ids ON ids.id = j.id WHERE j.outcome = 'stored'
+    INSERT INTO checkpoints_scanid (sender, id, day, payload_hash) SELECT %(sender)s, id, %(day)s, hash FROM given
 ), scans AS (
     INSERT INTO checkpoints_scan (day, id, sender, client_id, place_id, person_id, subject_kind, subject, direction,
         method, at, at_said, time_quality, received_at, flags, seq, boot, mono, offline, shown)
-    SELECT %(day)s, number, %(sender)s, id, found_place, person_id, subject_kind, subject, direction,
-        method, at, at_said, quality, %(received)s, all_flags, seq, boot, mono, offline, shown
-    FROM fresh
+    SELECT %(day)s, number, %(sender)s, id, place_id, person_id, subject_kind, subject, direction,
+        method, at, at_said, quality, %(received)s, string_to_array(flags, '|'), seq, boot, mono, offline, shown
+    FROM given WHERE stored
 ), due AS (
     INSERT INTO checkpoints_due (person_id, day)
-    SELECT DISTINCT person_id, (at AT TIME ZONE 'Asia/Ho_Chi_Minh')::date FROM fresh WHERE person_id IS NOT NULL
+    SELECT DISTINCT person_id, (at AT TIME ZONE 'Asia/Ho_Chi_Minh')::date
+    FROM given WHERE stored AND person_id IS NOT NULL
 )
-SELECT j.n,
-    CASE WHEN j.outcome IN ('duplicate', 'id_reused') OR j.id IS NULL OR ids.id IS NOT NULL THEN j.outcome
-         ELSE 'duplicate' END,
-    fresh.number, j.found_place, j.unit_id, array_to_string(j.all_flags, '|'),
-    fresh.person_id IS NOT NULL AND EXISTS (
-        SELECT 1 FROM standing_standing s
-        WHERE s.person_id = fresh.person_id AND s.kind = 'under_order' AND s.during @> fresh.at),
-    ids.id IS NOT NULL AND tally.seen @> j.seq
-FROM judged j LEFT JOIN ids ON ids.id = j.id LEFT JOIN fresh ON fresh.n = j.n
-    LEFT JOIN checkpoints_devicetally tally ON tally.device_id = %(device)s
+SELECT n, number FROM given
+WHERE stored AND person_id IS NOT NULL AND EXISTS (
+    SELECT 1 FROM standing_standing s
+    WHERE s.person_id = given.person_id AND s.kind = 'under_order' AND s.during @> given.at)
 """
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A place of the batch where the sender scans."""
+
+    id: int
+    unit_id: int
+    closed_at: datetime | None
 
 
 def _write(actor: Actor, readings: list[Reading], now: datetime, verdicts: bool) -> list[ScanAnswer]:
@@ -307,72 +283,101 @@ def _write(actor: Actor, readings: list[Reading], now: datetime, verdicts: bool)
     day = clock.local(now).date()
     partitions.ensure_once(Scan._meta.db_table, day)
     _forgotten(readings, now)
-    if device_id is not None:
-        tallies.wait_for_turn(device_id)
-    kept = [reading for reading in readings if reading.reason != Reason.FORGOTTEN]
-    rows = (
-        _asked(
-            _STORE,
-            {
-                **_columns(kept),
-                "sender": sender,
-                "device": device_id,
-                "everywhere": actor.sees_everything or actor.kind == "resident",
-                "paths": [f"{path}%" for path in actor.paths(*SCANNERS)],
-                "day": day,
-                "received": now,
-            },
-        )
-        if kept
-        else []
-    )
-    answers: list[ScanAnswer | None] = [None] * len(readings)
-    first = readings[0].place_in_batch
-    held: list[Reading] = []
-    under_order: list[tuple[Reading, int, int, int]] = []
-    clashes: list[Reading] = []
-    fresh_seqs: set[int] = set()
-    for n, outcome, scan_id, place_id, unit_id, flags, ordered, seen in rows:
-        reading = readings[n - first]
-        if outcome == "duplicate":
-            answers[n - first] = ScanAnswer(
-                _client_id(reading), "duplicate", person=reading.person_id, place=place_id
-            )
-            continue
-        if outcome == "stored":
-            answers[n - first] = ScanAnswer(
-                str(reading.id),
-                "stored",
-                "",
-                "",
-                tuple(flags.split("|")) if flags else (),
-                scan_id,
-                reading.person_id,
-                place_id,
-            )
-            if ordered:
-                under_order.append((reading, scan_id, place_id, unit_id))
-        else:
-            reading.hold(outcome)
-            held.append(reading)
-            answers[n - first] = _held_answer(reading)
-        if reading.seq is not None and outcome != "id_reused":
-            if seen or reading.seq in fresh_seqs:
-                clashes.append(reading)
-            fresh_seqs.add(reading.seq)
-    told = [answer or _held_answer(reading) for answer, reading in zip(answers, readings, strict=True)]
+    # From here on no other batch of this sender is under way, so what is known is all there is.
+    seen = tallies.wait_for_turn(sender, device_id, readings)
+    places = _places_of(actor, readings)
+    clashes = _judge(sender, readings, places, seen)
+    new = [r for r in readings if r.id is not None and r.reason not in _NOT_NEW]
+    _recognise(actor, [r for r in readings if r.reason in {"", "duplicate"}])
+    ordered: list[tuple[Any, ...]] = []
+    if new:
+        ordered = _asked(_STORE, {**_columns(new, places), "sender": sender, "day": day, "received": now})
+    held = [r for r in readings if r.reason and r.reason not in {"duplicate", Reason.FORGOTTEN}]
     reused: list[Reading] = []
     if held:
         device = None if device_id is None else Device.objects.filter(pk=device_id).first()
         unit_id = device.unit_id if device is not None else _unit_of(actor)
         reused = _new_among(sender, [r for r in held if r.reason == Reason.ID_REUSED])
         _hold(sender, device_id, unit_id, held, now)
+    answers = [_answer(reading, places) for reading in readings]
     if device_id is not None:
-        tallies.add(device_id, readings, told, clashes, reused, now)
+        tallies.add(device_id, readings, answers, clashes, reused, now)
     if clashes or reused:
         _alarm(actor, sender, device_id, clashes, reused)
-    _announce(actor, under_order)
-    return _with_verdicts(told, now) if verdicts else told
+    _announce(actor, ordered, readings, places)
+    return _with_verdicts(answers, now) if verdicts else answers
+
+
+_NOT_NEW = frozenset({"duplicate", str(Reason.ID_REUSED), str(Reason.FORGOTTEN)})
+
+
+def _places_of(actor: Actor, readings: list[Reading]) -> dict[tuple[str, int | None], _Known]:
+    """The places that the batch names, of those where the actor scans."""
+    wanted = list({(r.place_code, r.place_id) for r in readings if r.place_code or r.place_id})
+    if not wanted:
+        return {}
+    rows = _asked(
+        _PLACES,
+        {
+            "codes": _array([code or None for code, _id in wanted]),
+            "ids": _array([place_id for _code, place_id in wanted]),
+            "everywhere": actor.sees_everything or actor.kind == "resident",
+            "paths": [f"{path}%" for path in actor.paths(*SCANNERS)],
+        },
+    )
+    return {wanted[n - 1]: _Known(pk, unit_id, closed_at) for n, pk, unit_id, closed_at in rows}
+
+
+def _judge(
+    sender: str,
+    readings: list[Reading],
+    places: dict[tuple[str, int | None], _Known],
+    seen: set[int],
+) -> list[Reading]:
+    """Say of each reading whether it came before, and whether its place is known; returns those that bear a
+    number of the device which came before with another id."""
+    ids = [r.id for r in readings if r.id is not None]
+    known: dict[str, str] = {}
+    if ids:
+        known = dict(_asked(_KNOWN_IDS, {"sender": sender, "ids": _array(ids)}))
+    clashes = []
+    for reading in readings:
+        if reading.reason == Reason.FORGOTTEN:
+            continue
+        before = known.get(reading.id) if reading.id is not None else None
+        if before is not None:
+            reading.hold("duplicate" if before == reading.payload_hash else Reason.ID_REUSED)
+            continue
+        if reading.again:
+            reading.hold(reading.again)
+            continue
+        if not reading.reason:
+            place = places.get((reading.place_code, reading.place_id))
+            if place is None:
+                reading.hold(Reason.UNKNOWN_PLACE)
+            elif place.closed_at is not None and reading.at is not None and place.closed_at <= reading.at:
+                reading.flag("closed_place")
+        if reading.seq is not None and reading.id is not None:
+            if reading.seq in seen:
+                clashes.append(reading)
+            seen.add(reading.seq)
+    return clashes
+
+
+def _answer(reading: Reading, places: dict[tuple[str, int | None], _Known]) -> ScanAnswer:
+    place = places.get((reading.place_code, reading.place_id))
+    if not reading.reason:
+        assert reading.id is not None
+        assert place is not None
+        return ScanAnswer(reading.id, "stored", flags=reading.flags, person=reading.person_id, place=place.id)
+    if reading.reason == "duplicate":
+        return ScanAnswer(
+            _client_id(reading),
+            "duplicate",
+            person=reading.person_id,
+            place=None if place is None else place.id,
+        )
+    return _held_answer(reading)
 
 
 def _forgotten(readings: list[Reading], now: datetime) -> None:
@@ -387,31 +392,24 @@ def _forgotten(readings: list[Reading], now: datetime) -> None:
     hold_forgotten(readings, clock.local(now).date() - timedelta(days=days))
 
 
-def _columns(readings: list[Reading]) -> dict[str, str]:
+def _columns(readings: list[Reading], places: dict[tuple[str, int | None], _Known]) -> dict[str, str]:
     """The readings as texts of PostgreSQL arrays: written in one go, many times faster than element by element."""
-    numbers: dict[tuple[str, int | None], int] = {}
-    places = [
-        numbers.setdefault((r.place_code, r.place_id), len(numbers) + 1) if r.place_code or r.place_id else None
-        for r in readings
-    ]
+    where = [places.get((r.place_code, r.place_id)) for r in readings]
     return {
-        "codes": _array([code or None for code, _id in numbers]),
-        "place_ids": _array([place_id for _code, place_id in numbers]),
         "n": _array([r.place_in_batch for r in readings]),
         "id": _array([r.id for r in readings]),
-        "place_no": _array(places),
+        "hash": _array([r.payload_hash for r in readings]),
+        "stored": _array([not r.reason for r in readings]),
+        "place": _array([None if place is None else place.id for place in where]),
         "person": _array([r.person_id for r in readings]),
         "kind": _texts([r.subject_kind for r in readings]),
         "subject": _texts([r.subject for r in readings]),
         "direction": _texts([r.direction for r in readings]),
         "method": _texts([r.method for r in readings]),
-        "at": _moments([r.at for r in readings]),
-        "at_said": _moments([r.at_said for r in readings]),
+        "at": _array([r.at for r in readings]),
+        "at_said": _array([r.at_said for r in readings]),
         "quality": _texts([r.quality for r in readings]),
         "flags": _texts(["|".join(r.flags) for r in readings]),
-        "reason": _texts([r.reason for r in readings]),
-        "again": _texts([r.again for r in readings]),
-        "hash": _array([r.payload_hash for r in readings]),
         "seq": _array([r.seq for r in readings]),
         "boot": _array([r.boot for r in readings]),
         "mono": _array([r.mono for r in readings]),
@@ -421,17 +419,15 @@ def _columns(readings: list[Reading]) -> dict[str, str]:
 
 
 def _array(values: list[Any]) -> str:
-    """Values without anything that an array's text must escape; None is NULL."""
-    return "{" + ",".join(["NULL" if value is None else str(value) for value in values]) + "}"
+    """Values without anything that an array's text must escape (a moment's blank is none within quotes)."""
+    if None in values:
+        return "{" + ",".join(["NULL" if value is None else f'"{value}"' for value in values]) + "}"
+    return '{"' + '","'.join(map(str, values)) + '"}' if values else "{}"
 
 
 def _texts(values: list[str]) -> str:
     """Codes of our own: letters, digits and "|" and "_", or nothing at all."""
     return '{"' + '","'.join(values) + '"}' if values else "{}"
-
-
-def _moments(values: list[datetime | None]) -> str:
-    return "{" + ",".join(["NULL" if value is None else value.isoformat() for value in values]) + "}"
 
 
 def _quoted(values: list[bytes | None]) -> str:
@@ -560,20 +556,28 @@ def held_message(reason: str) -> str:
 # Who is under order, and what the gate shows
 
 
-def _announce(actor: Actor, under_order: list[tuple[Reading, int, int, int]]) -> None:
-    """Announce each scan of somebody for whom an order held at that moment."""
-    for reading, scan_id, place_id, unit_id in under_order:
+def _announce(
+    actor: Actor,
+    ordered: list[tuple[Any, ...]],
+    readings: list[Reading],
+    places: dict[tuple[str, int | None], _Known],
+) -> None:
+    """Announce each scan (place in the batch, number) of somebody for whom an order held at that moment."""
+    first = readings[0].place_in_batch
+    for n, number in sorted(ordered):
+        reading = readings[n - first]
+        place = places[reading.place_code, reading.place_id]
         assert reading.at is not None
         record(
             actor,
-            f"checkpoints.scan:{scan_id}",
+            f"checkpoints.scan:{number}",
             persons=[reading.person_id],
             event=PERSON_UNDER_ORDER_SCANNED,
             payload={
-                "scan": scan_id,
+                "scan": number,
                 "person": reading.person_id,
-                "place": place_id,
-                "unit": unit_id,
+                "place": place.id,
+                "unit": place.unit_id,
                 "at": reading.at.isoformat(),
             },
         )

@@ -16,20 +16,33 @@ if TYPE_CHECKING:
     from khien.rooms.checkpoints.intake import Reading
     from khien.rooms.checkpoints.verbs.scans import ScanAnswer
 
+_LOCK = 0x6B6873
 
-def wait_for_turn(device_id: int) -> None:
-    """One batch of a device at a time: of two copies of it, the second sees all that the first has stored."""
+
+def wait_for_turn(sender: str, device_id: int | None, readings: Sequence[Reading]) -> set[int]:
+    """One batch of a sender at a time: of two copies of a device, the second sees all that the first has stored.
+
+    Returns those of the batch's numbers that the device has used before.
+    """
     connection.ensure_connection()
     with psycopg.Cursor(connection.connection) as cursor:
+        if device_id is None:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [_LOCK, sender], prepare=True)
+            return set()
         for _try in range(2):
             cursor.execute(
-                "SELECT 1 FROM checkpoints_devicetally WHERE device_id = %s FOR UPDATE", [device_id], prepare=True
+                "SELECT seen * %s::int8multirange FROM checkpoints_devicetally WHERE device_id = %s FOR UPDATE",
+                [ranges(r.seq for r in readings if r.seq is not None), device_id],
+                prepare=True,
             )
-            if cursor.fetchone() is not None:
-                return
+            row = cursor.fetchone()
+            if row is not None:
+                return {number for part in row[0] for number in range(part.lower, part.upper)}
             cursor.execute(
-                "INSERT INTO checkpoints_devicetally (device_id) VALUES (%s) ON CONFLICT DO NOTHING", [device_id]
+                "INSERT INTO checkpoints_devicetally (device_id) VALUES (%s) ON CONFLICT DO NOTHING",
+                [device_id],
             )
+    raise AssertionError("a tally that was just made is gone")
 
 
 def add(
