@@ -88,7 +88,7 @@ class Hasher:
     def hashes(self, kind: str, number: str) -> tuple[str, ...]:
         """As `hashes`, the current key's last."""
         text = f"{kind}:{number}".encode()
-        return tuple(hmac.digest(secret, text, "sha256").hex() for secret in self._secrets)
+        return tuple([hmac.digest(secret, text, "sha256").hex() for secret in self._secrets])
 
 
 class Sealer:

@@ -16,7 +16,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -78,8 +78,8 @@ class BatchClock:
         if boot is not None and boot == self.boot and mono is not None and self.sent_mono is not None:
             ago = self.sent_mono - mono
             if 0 <= ago < _LONGEST_MONO:
-                at = received - timedelta(milliseconds=ago)
-                return at, Quality.LINE, ("clock",) if abs(at - said) > CLOCK_TOLERANCE else ()
+                at = received - timedelta(0, 0, 0, ago)
+                return at, Quality.LINE, () if -CLOCK_TOLERANCE < at - said < CLOCK_TOLERANCE else ("clock",)
         flags: tuple[str, ...] = ()
         at, quality = said, Quality.SAID
         if sent is not None:
@@ -121,7 +121,7 @@ class Reading:
     boot: str | None = None
     mono: int | None = None
     offline: bool | None = None
-    shown: bytes | None = None
+    shown: str | None = None
     flags: tuple[str, ...] = ()
     reason: str = ""
     again: str = ""
@@ -158,6 +158,7 @@ class Reader:
         self._key = settings.SECRET_KEY.encode()[:64]
         self._places: dict[str, tuple[str, int | None]] = {}
         self._boots: dict[str, str | None] = {}
+        self._verdicts: dict[tuple[Any, Any, Any], str | None] = {}
 
     def read(self, events: Sequence[Any]) -> list[Reading]:
         """What each event says, in their order; those that repeat an id of the batch are marked."""
@@ -173,7 +174,7 @@ class Reader:
 
     def _one(self, number: int, event: Any) -> Reading:
         reading = Reading(number, event, hash_of(event, self._key))
-        if not isinstance(event, Mapping):
+        if type(event) is not dict:
             reading.hold(Reason.MALFORMED)
             return reading
         get = event.get
@@ -228,8 +229,19 @@ class Reader:
             reading.mono = int(mono)
         if type(offline) is bool:
             reading.offline = offline
-        if isinstance(shown, Mapping):
-            reading.shown = _shown(shown)
+        if type(shown) is dict:
+            reading.shown = self._shown(shown)
+
+    def _shown(self, shown: dict[str, Any]) -> str | None:
+        """The verdict as JSON. Most of a batch are alike."""
+        colour, reason, bundle = shown.get("colour"), shown.get("reason"), shown.get("bundle")
+        try:
+            return self._verdicts[colour, reason, bundle]
+        except KeyError:
+            told = self._verdicts[colour, reason, bundle] = _shown(colour, reason, bundle)
+            return told
+        except TypeError:
+            return _shown(colour, reason, bundle)
 
     def _place(self, value: Any) -> tuple[str, int | None]:
         if not isinstance(value, str):
@@ -317,8 +329,7 @@ def hold_forgotten(readings: Sequence[Reading], first_day: date) -> None:
 _LOCAL = timedelta(hours=7)
 
 
-def _shown(shown: Mapping[str, Any]) -> bytes | None:
-    colour, reason, bundle = shown.get("colour"), shown.get("reason"), shown.get("bundle")
+def _shown(colour: Any, reason: Any, bundle: Any) -> str | None:
     if not isinstance(colour, str) or colour not in _COLOURS:
         return None
     told = {"colour": colour}
@@ -327,7 +338,7 @@ def _shown(shown: Mapping[str, Any]) -> bytes | None:
     if isinstance(bundle, str | int) and not isinstance(bundle, bool):
         told["bundle"] = _plain(str(bundle))
     try:
-        return orjson.dumps(told)
+        return orjson.dumps(told).decode()
     except TypeError:
         return None
 
@@ -352,7 +363,7 @@ def _uuid(value: Any) -> str | None:
 
 
 def _moment(value: Any) -> datetime | None:
-    if isinstance(value, str) and len(value) <= 40:
+    if type(value) is str and len(value) <= 40:
         try:
             value = datetime.fromisoformat(value)
         except ValueError:

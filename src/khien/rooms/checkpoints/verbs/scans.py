@@ -10,13 +10,11 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-import psycopg
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.conf import settings
-from django.db import connection
 from django.utils.translation import gettext as _
 
-from khien.kernel import clock, keys, partitions
+from khien.kernel import clock, keys, partitions, prepared
 from khien.kernel.acts import record, unchanged, verb
 from khien.kernel.errors import Conflict, NotFound
 from khien.kernel.people.models import IdentityDocument, Person
@@ -163,20 +161,13 @@ def _known_people(readings: Iterable[Reading]) -> dict[tuple[str, str], int]:
     wanted = {number_hash for r in readings if r.card is not None for number_hash in r.card.hashes}
     if not wanted:
         return {}
-    rows = _asked(_DOCUMENTS, {"hashes": f"{{{','.join(wanted)}}}"})
+    rows = prepared.run(_DOCUMENTS, {"hashes": f"{{{','.join(wanted)}}}"})
     return {(kind, number_hash): person_id for kind, number_hash, person_id in rows}
 
 
 _DOCUMENTS = """
 SELECT kind, number_hash, person_id FROM people_identitydocument WHERE number_hash = ANY(%(hashes)s::varchar[])
 """
-
-
-def _asked(statement: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
-    """The rows of a statement that the server plans once a connection: planning would cost more than the work."""
-    connection.ensure_connection()
-    with psycopg.Cursor(connection.connection) as cursor:
-        return cursor.execute(statement, values, prepare=True).fetchall()
 
 
 def _with_pass(reading: Reading, card: PassCard | None) -> None:
@@ -291,7 +282,7 @@ def _write(actor: Actor, readings: list[Reading], now: datetime, verdicts: bool)
     _recognise(actor, [r for r in readings if r.reason in {"", "duplicate"}])
     ordered: list[tuple[Any, ...]] = []
     if new:
-        ordered = _asked(_STORE, {**_columns(new, places), "sender": sender, "day": day, "received": now})
+        ordered = prepared.run(_STORE, {**_columns(new, places), "sender": sender, "day": day, "received": now})
     held = [r for r in readings if r.reason and r.reason not in {"duplicate", Reason.FORGOTTEN}]
     reused: list[Reading] = []
     if held:
@@ -316,7 +307,7 @@ def _places_of(actor: Actor, readings: list[Reading]) -> dict[tuple[str, int | N
     wanted = list({(r.place_code, r.place_id) for r in readings if r.place_code or r.place_id})
     if not wanted:
         return {}
-    rows = _asked(
+    rows = prepared.run(
         _PLACES,
         {
             "codes": _array([code or None for code, _id in wanted]),
@@ -339,7 +330,7 @@ def _judge(
     ids = [r.id for r in readings if r.id is not None]
     known: dict[str, str] = {}
     if ids:
-        known = dict(_asked(_KNOWN_IDS, {"sender": sender, "ids": _array(ids)}))
+        known = dict(prepared.run(_KNOWN_IDS, {"sender": sender, "ids": _array(ids)}))
     clashes = []
     for reading in readings:
         if reading.reason == Reason.FORGOTTEN:
@@ -420,6 +411,8 @@ def _columns(readings: list[Reading], places: dict[tuple[str, int | None], _Know
 
 def _array(values: list[Any]) -> str:
     """Values without anything that an array's text must escape (a moment's blank is none within quotes)."""
+    if values and values.count(values[0]) == len(values):  # of a device most are alike
+        return "{" + ",".join(["NULL" if values[0] is None else f'"{values[0]}"'] * len(values)) + "}"
     if None in values:
         return "{" + ",".join(["NULL" if value is None else f'"{value}"' for value in values]) + "}"
     return '{"' + '","'.join(map(str, values)) + '"}' if values else "{}"
@@ -430,21 +423,13 @@ def _texts(values: list[str]) -> str:
     return '{"' + '","'.join(values) + '"}' if values else "{}"
 
 
-def _quoted(values: list[bytes | None]) -> str:
-    if not any(values):
-        return "{" + ",".join(["NULL"] * len(values)) + "}"
-    return (
-        "{"
-        + ",".join(
-            [
-                "NULL"
-                if value is None
-                else '"' + value.decode().replace("\\", "\\\\").replace('"', '\\"') + '"'
-                for value in values
-            ]
-        )
-        + "}"
-    )
+def _quoted(values: list[str | None]) -> str:
+    """Texts of any sort."""
+    quoted: dict[str | None, str] = {None: "NULL"}
+    for value in set(values) - {None}:
+        assert value is not None
+        quoted[value] = '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return "{" + ",".join([quoted[value] for value in values]) + "}"
 
 
 def _new_among(sender: str, reused: list[Reading]) -> list[Reading]:

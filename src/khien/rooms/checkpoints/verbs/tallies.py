@@ -9,8 +9,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-import psycopg
-from django.db import connection
+from khien.kernel import prepared
 
 if TYPE_CHECKING:
     from khien.rooms.checkpoints.intake import Reading
@@ -24,24 +23,20 @@ def wait_for_turn(sender: str, device_id: int | None, readings: Sequence[Reading
 
     Returns those of the batch's numbers that the device has used before.
     """
-    connection.ensure_connection()
-    with psycopg.Cursor(connection.connection) as cursor:
-        if device_id is None:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [_LOCK, sender], prepare=True)
-            return set()
-        for _try in range(2):
-            cursor.execute(
-                "SELECT seen * %s::int8multirange FROM checkpoints_devicetally WHERE device_id = %s FOR UPDATE",
-                [ranges(r.seq for r in readings if r.seq is not None), device_id],
-                prepare=True,
-            )
-            row = cursor.fetchone()
-            if row is not None:
-                return {number for part in row[0] for number in range(part.lower, part.upper)}
-            cursor.execute(
-                "INSERT INTO checkpoints_devicetally (device_id) VALUES (%s) ON CONFLICT DO NOTHING",
-                [device_id],
-            )
+    if device_id is None:
+        prepared.run("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [_LOCK, sender])
+        return set()
+    numbers = ranges(r.seq for r in readings if r.seq is not None)
+    for _try in range(2):
+        rows = prepared.run(
+            "SELECT seen * %s::int8multirange FROM checkpoints_devicetally WHERE device_id = %s FOR UPDATE",
+            [numbers, device_id],
+        )
+        if rows:
+            return {number for part in rows[0][0] for number in range(part.lower, part.upper)}
+        prepared.run(
+            "INSERT INTO checkpoints_devicetally (device_id) VALUES (%s) ON CONFLICT DO NOTHING", [device_id]
+        )
     raise AssertionError("a tally that was just made is gone")
 
 
@@ -55,26 +50,23 @@ def add(
 ) -> None:
     """Count a batch. Every number counts as having come, whatever was answered: it is not missing."""
     outcomes = [answer.outcome for answer in answers]
-    connection.ensure_connection()
-    with psycopg.Cursor(connection.connection) as cursor:
-        cursor.execute(
-            "UPDATE checkpoints_devicetally SET seen = seen + %(seen)s::int8multirange, stored = stored + %(stored)s,"
-            " duplicate = duplicate + %(duplicate)s, held = held + %(held)s, seqs_reused = seqs_reused + %(seqs)s,"
-            " ids_reused = ids_reused + %(ids)s, last_batch_at = %(now)s,"
-            " clashed_at = CASE WHEN %(seqs)s + %(ids)s > 0 THEN %(now)s ELSE clashed_at END"
-            " WHERE device_id = %(device)s",
-            {
-                "seen": ranges(r.seq for r in readings if r.seq is not None and r.id is not None),
-                "stored": outcomes.count("stored"),
-                "duplicate": outcomes.count("duplicate"),
-                "held": outcomes.count("held"),
-                "seqs": len(clashes),
-                "ids": len(reused),
-                "now": now,
-                "device": device_id,
-            },
-            prepare=True,
-        )
+    prepared.run(
+        "UPDATE checkpoints_devicetally SET seen = seen + %(seen)s::int8multirange, stored = stored + %(stored)s,"
+        " duplicate = duplicate + %(duplicate)s, held = held + %(held)s, seqs_reused = seqs_reused + %(seqs)s,"
+        " ids_reused = ids_reused + %(ids)s, last_batch_at = %(now)s,"
+        " clashed_at = CASE WHEN %(seqs)s + %(ids)s > 0 THEN %(now)s ELSE clashed_at END"
+        " WHERE device_id = %(device)s",
+        {
+            "seen": ranges(r.seq for r in readings if r.seq is not None and r.id is not None),
+            "stored": outcomes.count("stored"),
+            "duplicate": outcomes.count("duplicate"),
+            "held": outcomes.count("held"),
+            "seqs": len(clashes),
+            "ids": len(reused),
+            "now": now,
+            "device": device_id,
+        },
+    )
 
 
 def ranges(numbers: Iterable[int]) -> str:
