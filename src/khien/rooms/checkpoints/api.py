@@ -37,6 +37,14 @@ class DeviceRefused(Problem):
     status = 401
     default_code = "device_revoked"
 
+    def __init__(self, *args: Any, held: list[str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.held = held
+
+    def as_dict(self) -> dict[str, Any]:
+        """With the ids of the events that were held: these a device may delete."""
+        return {**super().as_dict(), "held": self.held}
+
 
 class SenderAuth(HttpBearer):
     """`Authorization: Bearer <device token>`. A revoked device is recognised, so that what it sends is not lost."""
@@ -121,9 +129,10 @@ class BatchOut(Schema):
 
 
 class RevokedOut(ProblemOut):
-    """A device that is not (or no longer) known. `answers` name what a revoked one sent and somebody will look at."""
+    """A device that is not (or no longer) known. `held` names the events of a revoked one that somebody will look at:
+    these it may delete."""
 
-    answers: list[ScanOut] = []
+    held: list[str] = []
 
 
 @router.post("/devices/enrol", response={200: EnrolOut, **PROBLEMS}, auth=None)
@@ -154,11 +163,9 @@ def scans(request: HttpRequest) -> HttpResponse:
     """Take a batch of scans; each client-made id is stored once, and every answer is final."""
     # Read and answered without a model: of a busy hour's batches most of the time would go there.
     body, events = _batch(request)
-    sender: Device | Actor = request.auth  # type: ignore[attr-defined]
-    if isinstance(sender, Device) and sender.state != Device.State.ACTIVE:
-        return _refused(sender, events)
+    sender = request.auth  # type: ignore[attr-defined]
     answer = verbs.store_scans(
-        sender if isinstance(sender, Actor) else actor_of_device(sender),
+        _actor(request, events),
         events,
         sent_at=body.sent_at,
         boot=body.boot,
@@ -199,17 +206,21 @@ def _batch(request: HttpRequest) -> tuple[BatchHead, list[Any]]:
     return head, events
 
 
-def _refused(device: Device, events: list[Any]) -> HttpResponse:
-    """What a device that is no longer active sends is held first. A revoked one may forget what was held: it will
-    never be let in again, and somebody looks at the rest; a suspended one keeps its queue."""
-    answer = verbs.hold_from_revoked(system_actor("checkpoints"), device=device, events=events)
-    problem = DeviceRefused(
+def _actor(request: HttpRequest, events: list[Any]) -> Actor:
+    """The device or the member of staff who sends. What a device that is no longer active sends is held first: a
+    revoked one will never be let in again and may forget it, a suspended one keeps its queue."""
+    sender: Device | Actor = request.auth  # type: ignore[attr-defined]
+    if isinstance(sender, Actor):
+        return sender
+    if sender.state == Device.State.ACTIVE:
+        return actor_of_device(sender)
+    kept = verbs.hold_from_revoked(system_actor("checkpoints"), device=sender, events=events)
+    raise DeviceRefused(
         _("Thiết bị này đã bị thu hồi hoặc tạm ngừng. Các lượt quét vừa gửi được giữ lại để cán bộ xem."),
         field="Authorization",
         way_out=_("Xóa dữ liệu người dân trên thiết bị, giữ lại hàng chờ và xin mã ghi danh mới."),
+        held=[answer.id for answer in kept.answers] if sender.state == Device.State.REVOKED else [],
     )
-    final = _answers(answer) if device.state == Device.State.REVOKED else []
-    return _json({**problem.as_dict(), "answers": final}, status=problem.status)
 
 
 def _counts(answer: verbs.BatchAnswer) -> dict[str, int]:
@@ -235,7 +246,5 @@ def _answers(answer: verbs.BatchAnswer) -> list[dict[str, Any]]:
     ]
 
 
-def _json(content: dict[str, Any], status: int = 200) -> HttpResponse:
-    return HttpResponse(
-        orjson.dumps(content, default=str), content_type="application/json; charset=utf-8", status=status
-    )
+def _json(content: dict[str, Any]) -> HttpResponse:
+    return HttpResponse(orjson.dumps(content), content_type="application/json; charset=utf-8")

@@ -350,6 +350,7 @@ def _judge(
                 reading.flag("closed_place")
         if reading.seq is not None and reading.id is not None:
             if reading.seq in seen:
+                reading.flag("seq_reused")
                 clashes.append(reading)
             seen.add(reading.seq)
     return clashes
