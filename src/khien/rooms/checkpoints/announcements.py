@@ -19,7 +19,7 @@ from khien.kernel.registries import (
     ticks,
 )
 from khien.kernel.staff import Role
-from khien.rooms.checkpoints import jobs, reads
+from khien.rooms.checkpoints import jobs, reads, verbs
 
 
 def announce() -> None:
@@ -30,6 +30,10 @@ def announce() -> None:
         MenuEntry(_("Quét mã"), "checkpoints:scan", frozenset({Role.GUARD, Role.COMMUNE_OFFICER}), 20),
     )
     menu.add("checkpoints.places", MenuEntry(_("Địa điểm"), "checkpoints:places", keepers, 60))
+    menu.add(
+        "checkpoints.prints",
+        MenuEntry(_("Lệnh in"), "checkpoints:prints", keepers | {Role.CLERK}, 61),
+    )
     menu.add("checkpoints.held", MenuEntry(_("Lượt quét bị giữ"), "checkpoints:held", keepers, 62))
     menu.add(
         "checkpoints.devices",
@@ -50,6 +54,7 @@ def announce() -> None:
     retention.add(
         "checkpoints.held", RetentionRule(_("Lượt quét bị giữ"), "retention.held", jobs.forget_held)
     )
+    retention.add("checkpoints.prints", RetentionRule(_("Trang in"), "retention.prints", verbs.forget_prints))
     ticks.add("checkpoints.derive", Tick(jobs.derive_when_due, 0.3, "presence from new scans"))
     ticks.add("checkpoints.link", Tick(jobs.link_unknown_people, 60.0, "scans of people registered later"))
     ticks.add("checkpoints.days", Tick(jobs.prepare_days_ahead, 300.0, "partitions of the coming days"))

@@ -21,6 +21,22 @@ def derive_presence() -> int:
     return derive_when_due()
 
 
+@app.task(name="checkpoints.print_run", queue="checkpoints")
+def print_run(run_id: int) -> int:
+    """Make the parts of a print order until none is left or somebody stops it; returns what was made. Begun again
+    after a crash it goes on with the next part."""
+    actor = system_actor("checkpoints")
+    done = 0
+    try:
+        while made := verbs.print_part(actor, run_id=run_id):
+            done += made
+    except Exception as fault:
+        verbs.close_run(actor, run_id=run_id, failure=type(fault).__name__)
+        raise
+    verbs.close_run(actor, run_id=run_id)
+    return done
+
+
 def derive_when_due() -> int:
     """For the ticker: derive what is due, at most 20 portions at a time; returns marks worked off."""
     done = 0

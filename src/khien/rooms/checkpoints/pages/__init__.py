@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from khien.rooms.checkpoints.pages import devices, gate, held, passes, places
+from khien.rooms.checkpoints.pages import devices, gate, held, passes, places, printing
 
 app_name = "checkpoints"
 
@@ -18,6 +18,14 @@ urlpatterns = [
     path("places/<int:place_id>/edit/", places.place_edit, name="place_edit"),
     path("places/<int:place_id>/state/", places.place_state, name="place_state"),
     path("places/<int:place_id>/poster.pdf", places.place_poster, name="poster"),
+    path("places/<int:place_id>/poster/", printing.print_poster, name="poster_print"),
+    path("places/<int:place_id>/poster/lost/", printing.report_poster, name="poster_lost"),
+    path("prints/", printing.run_list, name="prints"),
+    path("prints/new/<slug:kind>/", printing.order, name="print_order"),
+    path("prints/<int:run_id>/", printing.run_page, name="print_run"),
+    path("prints/<int:run_id>/turn/", printing.turn, name="print_turn"),
+    path("prints/<int:run_id>/all.zip", printing.all_parts, name="print_zip"),
+    path("prints/<int:run_id>/<int:number>.pdf", printing.part_file, name="print_part"),
     path("devices/", devices.device_list, name="devices"),
     path("devices/<int:device_id>/state/", devices.device_state, name="device_state"),
     path("held/", held.held, name="held"),
