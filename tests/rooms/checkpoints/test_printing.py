@@ -80,7 +80,8 @@ def test_a_poster_is_numbered_replaced_and_lost_without_losing_history(commune: 
     assert states == {0: "replaced", 1: "replaced", 2: "current"}
     verbs.report_poster(officer, place=place, serial=1)
     lost = posters.read(place.code, posters.address(place.code, 1).split("m=")[1])
-    assert lost is not None and lost.state == "lost"
+    assert lost is not None
+    assert lost.state == "lost"
     assert not posters.is_ours(place.code, posters.address(place.code, 1).split("m=")[1])
     assert posters.is_ours(place.code, check)
     assert posters.read(place.code, "AAAAAAAA") is None

@@ -52,7 +52,7 @@ def parse(text: str) -> Code:
     text = cards.clean(text)
     if not text:
         raise CodeError("empty")
-    if text.startswith("YT1:"):
+    if text.startswith(("YT1:", "YT2:")):
         return PassCode(text)
     if "://" in text:
         return _poster(text)

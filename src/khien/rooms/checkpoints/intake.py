@@ -23,7 +23,7 @@ from django.conf import settings
 
 from khien.kernel.people import identity
 from khien.kernel.places.models import Place
-from khien.rooms.checkpoints import codes, passes
+from khien.rooms.checkpoints import codes, passes, steps
 from khien.rooms.checkpoints.models import Direction, HeldScan, Method
 
 CLOCK_TOLERANCE = timedelta(minutes=2)
@@ -156,10 +156,12 @@ def _read_code(reading: Reading, text: Any) -> Reading:
         return replace(reading, card=code, subject_kind=code.kind, subject=hashes[-1])
     if isinstance(code, codes.PassCode):
         try:
-            claims = passes.verify(code.text)
+            step = steps.verify(code.text)
         except passes.PassError as fault:
             return reading.held(_PASS_REASONS[fault.reason])
+        claims = step.claims
         reading = replace(reading, claims=claims, subject_kind="pass", subject=claims.sub)
+        reading = reading.flagged(*steps.flags(step, reading.at, reading.at_said))
         assert reading.at is not None
         return reading.flagged("pass_expired") if claims.expires_at <= reading.at else reading
     return reading.held(Reason.UNKNOWN_CODE)
