@@ -65,7 +65,7 @@ def measure(posters: int, cards: int) -> list[Figure]:
     figures = []
     for name, order, count in (
         ("poster", verbs.order_posters, posters),
-        ("paper pass", verbs.order_cards, cards),
+        ("card", verbs.order_cards, cards),
     ):
         run = order(system, unit=commune)
         started = time.perf_counter()

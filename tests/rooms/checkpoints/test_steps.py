@@ -96,7 +96,9 @@ def test_at_the_gate_a_picture_is_stored_flagged_and_yellow() -> None:
         assert answer.flags == ("clock",)
         assert Scan.objects.filter(person_id=person.pk).count() == 4
         # Scanned without network and sent an hour later.
-        early = event(market.code, shown(text, phone, NOON - timedelta(hours=1)), at=NOON - timedelta(hours=1))
+        early = event(
+            market.code, shown(text, phone, NOON - timedelta(hours=1)), at=NOON - timedelta(hours=1)
+        )
         (answer,) = verbs.store_scans(guard, [early], sent_at=NOON).answers
         assert answer.flags == ()
 

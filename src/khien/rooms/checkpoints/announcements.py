@@ -14,12 +14,13 @@ from khien.kernel.registries import (
     Tick,
     menu,
     person_panels,
+    resident_menu,
     retention,
     search_entries,
     ticks,
 )
 from khien.kernel.staff import Role
-from khien.rooms.checkpoints import jobs, reads, verbs
+from khien.rooms.checkpoints import allowances, jobs, reads, verbs
 
 
 def announce() -> None:
@@ -33,6 +34,11 @@ def announce() -> None:
     menu.add(
         "checkpoints.prints",
         MenuEntry(_("Lệnh in"), "checkpoints:prints", keepers | {Role.CLERK}, 61),
+    )
+    resident_menu.add("checkpoints.pass", MenuEntry(_("Thẻ của tôi"), "checkpoints:pass", frozenset(), 10))
+    menu.add(
+        "checkpoints.cards",
+        MenuEntry(_("Thẻ"), "checkpoints:cards", frozenset({Role.COMMUNE_OFFICER, Role.CLERK}), 59),
     )
     menu.add("checkpoints.held", MenuEntry(_("Lượt quét bị giữ"), "checkpoints:held", keepers, 62))
     menu.add(
@@ -58,4 +64,7 @@ def announce() -> None:
     ticks.add("checkpoints.derive", Tick(jobs.derive_when_due, 0.3, "presence from new scans"))
     ticks.add("checkpoints.link", Tick(jobs.link_unknown_people, 60.0, "scans of people registered later"))
     ticks.add("checkpoints.days", Tick(jobs.prepare_days_ahead, 300.0, "partitions of the coming days"))
+    ticks.add(
+        "checkpoints.allowances", Tick(allowances.forget_old, 600.0, "counters of limits that are over")
+    )
     refers_to_person("checkpoints.Scan", "person_id", ("day", "id"))

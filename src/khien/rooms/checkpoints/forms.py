@@ -128,3 +128,24 @@ class CardOrderForm(forms.Form):
         unit = self.fields["unit"]
         assert isinstance(unit, forms.ModelChoiceField)
         unit.queryset = communes_of(actor, *roles).select_related("parent")
+
+
+class CardFilter(forms.Form):
+    """The filter above the list of passes; it stays in the address."""
+
+    state = forms.ChoiceField(
+        label=_("Tình trạng"),
+        required=False,
+        choices=[
+            ("lost", _("báo mất")),
+            ("reissued", _("đã đổi thẻ mới")),
+            ("withdraw", _("thu hồi")),
+            ("expired", _("hết hạn")),
+            ("valid", _("đang dùng")),
+        ],
+    )
+    kind = forms.ChoiceField(
+        label=_("Loại"),
+        required=False,
+        choices=[("", _("Tất cả")), ("paper", _("thẻ giấy")), ("phone", _("điện thoại"))],
+    )

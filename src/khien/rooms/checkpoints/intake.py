@@ -5,7 +5,7 @@ An event is a JSON object::
     {"id": "<UUID made by the client>", "place": "<poster code or address>", "at": "2022-01-10T08:00:00+07:00",
      "direction": "in" | "out" | "unknown", "method": "camera" | "hid" | "manual", "code": "<what was read>"}
 
-Only the system itself may name a `person` (id) instead of a `code`, and a `place` by id.
+Only the system itself may name a `person` (id) instead of a `code`, a `place` by id, and `flags`.
 """
 
 from __future__ import annotations
@@ -90,6 +90,8 @@ def read_event(
     ):
         return reading.held(Reason.MALFORMED)
     at, flags = corrected(said, received=received, sent=sent)
+    if trusted:
+        flags = (*flags, *event.get("flags", ()))
     if at < received - OLDEST:
         return reading.held(Reason.MALFORMED)
     reading = replace(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
@@ -34,13 +35,13 @@ def poster(place: Place, row: Poster | None = None) -> bytes:
 def poster_pages(places: Sequence[Place], rows: Mapping[int, Poster]) -> bytes:
     """One A4 page for each place (with its kind and unit loaded); `rows` gives the poster by place id. The QR code
     is 15 cm wide, the quiet zone of 4 modules comes on top."""
-    texts = [posters.address(place.code, _serial(rows.get(place.pk))) for place in places]
-    modules = max(qr.modules(text, error="m") for text in texts)
+    codes = [qr.svg(posters.address(place.code, _serial(rows.get(place.pk))), error="m") for place in places]
+    side_mm = max(_side(POSTER_MM, code) for code in codes)
     return pdf.render(
         _FOLDER / "poster.typ",
         {
             "host": urlsplit(settings.KHIEN_URL).netloc,
-            "side_mm": _side(POSTER_MM, modules),
+            "side_mm": side_mm,
             "posters": [
                 {
                     "name": place.name,
@@ -49,9 +50,9 @@ def poster_pages(places: Sequence[Place], rows: Mapping[int, Poster]) -> bytes:
                     "code": place.code,
                     "serial": _serial(rows.get(place.pk)),
                     "printed": _day(rows.get(place.pk)),
-                    "qr": qr.svg(text, error="m"),
+                    "qr": code,
                 }
-                for place, text in zip(places, texts, strict=True)
+                for place, code in zip(places, codes, strict=True)
             ],
         },
     )
@@ -68,21 +69,24 @@ def card_sheets(cards: Sequence[PassCard]) -> bytes:
 
 
 def _card(card: PassCard) -> dict[str, Any]:
-    person, text = card.person, text_of(card)
+    person, code = card.person, qr.svg(text_of(card), error="m")
     return {
         "name": passes.mask_name(person.full_name),
         "birth_year": person.birth_year,
         "commune": person.unit.full_name if person.unit is not None else "",
         "issued": clock.local(card.issued_at).date(),
         "expires": clock.local(card.expires_at).date(),
-        "qr": qr.svg(text, error="m"),
-        "side_mm": _side(CARD_MM, qr.modules(text, error="m")),
+        "qr": code,
+        "side_mm": _side(CARD_MM, code),
     }
 
 
-def _side(code_mm: float, modules: int) -> float:
-    """The side with its quiet zone of 4 modules, where the code itself measures `code_mm`."""
-    return code_mm * (modules + 8) / modules
+def _side(code_mm: float, svg: str) -> float:
+    """The side of a picture with its quiet zone of 4 modules, where the code itself is to measure `code_mm`."""
+    seen = re.search(r'viewBox="0 0 (\d+) ', svg)
+    assert seen is not None
+    modules = int(seen[1])
+    return code_mm * modules / (modules - 8)
 
 
 def _serial(row: Poster | None) -> int:

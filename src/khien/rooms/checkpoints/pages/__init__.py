@@ -2,14 +2,20 @@
 
 from django.urls import path
 
-from khien.rooms.checkpoints.pages import devices, gate, held, passes, places, printing
+from khien.rooms.checkpoints.pages import at_place, devices, gate, held, passes, places, printing
 
 app_name = "checkpoints"
 
 urlpatterns = [
     path("scan/", gate.scan, name="scan"),
-    path("at/<slug:code>/", gate.at_place, name="at_place"),
+    path("at/<slug:code>/", at_place.at_place, name="at_place"),
+    path("checked-in/<str:token>/", at_place.checked_in, name="checked_in"),
     path("pass/", passes.phone_pass, name="pass"),
+    path("pass/key/", passes.phone_key, name="pass_key"),
+    path("pass/state/", passes.phone_state, name="pass_state"),
+    path("pass/phone/", passes.shell, name="pass_shell"),
+    path("pass/worker.js", passes.worker, name="pass_worker"),
+    path("passes/", passes.card_list, name="cards"),
     path("people/<uuid:public_id>/pass/", passes.paper_pass, name="paper_pass"),
     path("passes/<int:card_id>/revoke/", passes.revoke, name="revoke"),
     path("places/", places.place_list, name="places"),

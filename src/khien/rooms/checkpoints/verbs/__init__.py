@@ -1,5 +1,6 @@
 """Acts of the checkpoints: storing scans, deriving presence from them, issuing passes, settling what was held."""
 
+from khien.rooms.checkpoints.verbs.checkins import check_in_by_poster
 from khien.rooms.checkpoints.verbs.derive import derive_due, link_scans
 from khien.rooms.checkpoints.verbs.held import settle_held
 from khien.rooms.checkpoints.verbs.loading import KnownScans, load_scans
@@ -31,6 +32,7 @@ __all__ = [
     "ScanAnswer",
     "Verdict",
     "check_in",
+    "check_in_by_poster",
     "close_run",
     "derive_due",
     "forget_prints",
