@@ -20,7 +20,7 @@ from khien.kernel.registries import (
     ticks,
 )
 from khien.kernel.staff import Role
-from khien.rooms.checkpoints import allowances, jobs, reads, verbs
+from khien.rooms.checkpoints import allowances, coverage, jobs, reads, verbs
 
 
 def announce() -> None:
@@ -31,6 +31,10 @@ def announce() -> None:
         MenuEntry(_("Quét mã"), "checkpoints:scan", frozenset({Role.GUARD, Role.COMMUNE_OFFICER}), 20),
     )
     menu.add("checkpoints.places", MenuEntry(_("Địa điểm"), "checkpoints:places", keepers, 60))
+    menu.add(
+        "checkpoints.coverage",
+        MenuEntry(_("Phủ quét"), "checkpoints:coverage", frozenset(coverage.READERS), 58),
+    )
     menu.add(
         "checkpoints.prints",
         MenuEntry(_("Lệnh in"), "checkpoints:prints", keepers | {Role.CLERK}, 61),
@@ -61,6 +65,11 @@ def announce() -> None:
         "checkpoints.held", RetentionRule(_("Lượt quét bị giữ"), "retention.held", jobs.forget_held)
     )
     retention.add("checkpoints.prints", RetentionRule(_("Trang in"), "retention.prints", verbs.forget_prints))
+    retention.add(
+        "checkpoints.coverage",
+        RetentionRule(_("Số liệu phủ quét"), "retention.coverage", verbs.forget_coverage),
+    )
+    ticks.add("checkpoints.coverage", Tick(jobs.count_coverage, 300.0, "coverage of the last days in counts"))
     ticks.add("checkpoints.derive", Tick(jobs.derive_when_due, 0.3, "presence from new scans"))
     ticks.add("checkpoints.link", Tick(jobs.link_unknown_people, 60.0, "scans of people registered later"))
     ticks.add("checkpoints.days", Tick(jobs.prepare_days_ahead, 300.0, "partitions of the coming days"))

@@ -149,3 +149,16 @@ class CardFilter(forms.Form):
         required=False,
         choices=[("", _("Tất cả")), ("paper", _("thẻ giấy")), ("phone", _("điện thoại"))],
     )
+
+
+class CoverageFilter(forms.Form):
+    """The filter above the pages of coverage; it stays in the address."""
+
+    days = forms.ChoiceField(
+        label=_("Khoảng"),
+        required=False,
+        choices=[("14", _("14 ngày")), ("1", _("1 ngày")), ("7", _("7 ngày")), ("28", _("28 ngày"))],
+    )
+    day = forms.DateField(
+        label=_("Đến ngày"), required=False, widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 
 from procrastinate.contrib.django import app
 
@@ -11,6 +11,7 @@ from khien.kernel.presence import verbs as presence
 from khien.kernel.staff import system_actor
 from khien.rooms.checkpoints import verbs
 from khien.rooms.checkpoints.models import Due, HeldScan, Scan, ScanId
+from khien.rooms.checkpoints.verbs.coverage import DAYS_AGAIN
 
 ROUNDS = 20
 
@@ -48,6 +49,14 @@ def derive_when_due() -> int:
             break
         done += portion
     return done
+
+
+def count_coverage() -> int:
+    """For the ticker: today and the days before it that late scans may still change. The first count of a day makes
+    yesterday's last."""
+    today = clock.today()
+    first = today - timedelta(days=DAYS_AGAIN)
+    return verbs.count_coverage(system_actor("checkpoints"), first=first, last=today)
 
 
 def link_unknown_people() -> int:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from khien.rooms.checkpoints.pages import at_place, devices, gate, held, passes, places, printing
+from khien.rooms.checkpoints.pages import at_place, coverage, devices, gate, held, passes, places, printing
 
 app_name = "checkpoints"
 
@@ -26,6 +26,10 @@ urlpatterns = [
     path("places/<int:place_id>/poster.pdf", places.place_poster, name="poster"),
     path("places/<int:place_id>/poster/", printing.print_poster, name="poster_print"),
     path("places/<int:place_id>/poster/lost/", printing.report_poster, name="poster_lost"),
+    path("coverage/", coverage.overview, name="coverage"),
+    path("coverage/<int:unit_id>/", coverage.unit_page, name="coverage_unit"),
+    path("coverage.csv", coverage.table, name="coverage_csv"),
+    path("coverage/silent/", coverage.silent, name="silent"),
     path("prints/", printing.run_list, name="prints"),
     path("prints/new/<slug:kind>/", printing.order, name="print_order"),
     path("prints/<int:run_id>/", printing.run_page, name="print_run"),

@@ -1,6 +1,11 @@
 """Acts of the checkpoints: storing scans, deriving presence from them, issuing passes, settling what was held."""
 
 from khien.rooms.checkpoints.verbs.checkins import check_in_by_poster
+from khien.rooms.checkpoints.verbs.coverage import (
+    count_coverage,
+    forget_coverage,
+    write_to_silent_places,
+)
 from khien.rooms.checkpoints.verbs.derive import derive_due, link_scans
 from khien.rooms.checkpoints.verbs.held import settle_held
 from khien.rooms.checkpoints.verbs.loading import KnownScans, load_scans
@@ -34,7 +39,9 @@ __all__ = [
     "check_in",
     "check_in_by_poster",
     "close_run",
+    "count_coverage",
     "derive_due",
+    "forget_coverage",
     "forget_prints",
     "hold_from_revoked",
     "issue_pass",
@@ -51,4 +58,5 @@ __all__ = [
     "settle_held",
     "stop_printing",
     "store_scans",
+    "write_to_silent_places",
 ]
