@@ -150,16 +150,12 @@ def test_shares_go_down_from_the_province_to_the_place(province: Any) -> None:
     assert [d.numbers.scans for d in coverage.days(leader, TODAY - timedelta(days=1), TODAY)] == [0, 1]
 
 
-def test_what_coverage_does_to_tracing_is_measured_where_cases_told(
-    province: Any, monkeypatch: Any
-) -> None:
+def test_what_coverage_does_to_tracing_is_measured_where_cases_told(province: Any, monkeypatch: Any) -> None:
     numbers = coverage.Numbers(open=8, active=3)
     bound = coverage.effect("", numbers, NOON)
     assert bound == coverage.Effect(38, measured=False, cases=0)
     assert coverage.effect("", coverage.Numbers(), NOON) is None
-    monkeypatch.setattr(
-        meetings_seen, "_entries", {"tracing": lambda path, since: MeetingsSeen(0.214, 9)}
-    )
+    monkeypatch.setattr(meetings_seen, "_entries", {"tracing": lambda path, since: MeetingsSeen(0.214, 9)})
     assert coverage.effect("", numbers, NOON) == coverage.Effect(21, measured=True, cases=9)
 
 
