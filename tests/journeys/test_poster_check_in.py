@@ -50,7 +50,9 @@ def test_a_number_and_a_name_in_ten_seconds(town: Town, arrive: Arrive, picture:
     session.send("Network.enable")
     weight: list[float] = []
     session.on("Network.loadingFinished", lambda event: weight.append(event["encodedDataLength"]))
-    # "Slow 3G" of Chromium's own tools: 2 s away, 400 kbit/s.
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.resource_type))
+    # "Slow 3G" of Chromium's own tools: 400 ms away, 400 kbit/s.
     session.send(
         "Network.emulateNetworkConditions",
         {"offline": False, "latency": 400, "downloadThroughput": 50_000, "uploadThroughput": 50_000},
@@ -66,7 +68,10 @@ def test_a_number_and_a_name_in_ten_seconds(town: Town, arrive: Arrive, picture:
     )
     print(f"page: {carried / 1000:.1f} kB, first content after {painted_ms:.0f} ms on slow 3G")
     assert carried < 60_000
-    assert painted_ms < 3_000
+    # Time depends on the machine; what must come before the first letters does not: the page and one style sheet.
+    assert "font" not in asked
+    assert asked.count("stylesheet") == 1
+    assert carried < 20_000, "at 50 kB a second and two round trips of 400 ms: 1.2 s"
     visitor.look()
     picture(visitor, "poster-390.png")
     hand = Hand(page)
