@@ -8,7 +8,7 @@ An event is a JSON object, made by the device and never changed::
 Instead of `code` it may hold `sealed` (see `sealing`). Optional, and ignored where it is not what it should be:
 `seq` (1, 2, 3 … counted by the device over all its events), `boot` (UUID of the page's start) with `mono` (ms since
 then), `offline` (bool), `verdict` {`colour`, `reason`, `bundle`} as the device showed it. Only the system itself may
-name a `person` (id) instead of a `code`, and a `place` by id.
+name a `person` (id) instead of a `code`, a `place` by id, and `flags`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from khien.kernel import codes, keys
 from khien.kernel.certificates import hc1
 from khien.kernel.people import identity
 from khien.kernel.places.models import Place
-from khien.rooms.checkpoints import passes, sealing
+from khien.rooms.checkpoints import passes, sealing, steps
 from khien.rooms.checkpoints.models import Direction, HeldScan, Method
 
 CLOCK_TOLERANCE = timedelta(minutes=2)
@@ -207,6 +207,8 @@ class Reader:
             reading.hold(Reason.MALFORMED)
             return reading
         reading.at, reading.quality, reading.flags = self._clock.corrected(said, reading.boot, reading.mono)
+        if self._trusted:
+            reading.flag(*get("flags", ()))
         reading.at_said = said
         reading.place_code, reading.place_id = place_code, place_id
         reading.direction, reading.method = direction, method
@@ -298,12 +300,14 @@ class Reader:
 
 def _read_pass(reading: Reading, text: str) -> None:
     try:
-        claims = passes.verify(text)
+        step = steps.verify(text)
     except passes.PassError as fault:
         reading.hold(_PASS_REASONS[fault.reason])
         return
+    claims = step.claims
     reading.claims, reading.subject_kind, reading.subject = claims, "pass", claims.sub
     assert reading.at is not None
+    reading.flag(*steps.flags(step, reading.at, reading.at_said))
     if claims.expires_at <= reading.at:
         reading.flag("pass_expired")
 
