@@ -23,7 +23,7 @@ from django.conf import settings
 
 from khien.kernel.people import identity
 from khien.kernel.places.models import Place
-from khien.rooms.checkpoints import codes, passes
+from khien.rooms.checkpoints import codes, passes, sealing, typed
 from khien.rooms.checkpoints.models import Direction, HeldScan, Method
 
 CLOCK_TOLERANCE = timedelta(minutes=2)
@@ -56,6 +56,7 @@ class Reading:
     method: str = Method.CAMERA
     card: codes.CardCode | None = None
     claims: passes.Claims | None = None
+    typed: typed.Typed | None = None
     subject_kind: str = ""
     subject: str = ""
     person_id: int | None = None
@@ -107,7 +108,13 @@ def read_event(
         if not trusted or isinstance(person, bool) or not isinstance(person, int):
             return reading.held(Reason.MALFORMED)
         return replace(reading, person_id=person, subject_kind="person", subject=str(person))
-    return _read_code(reading, event.get("code"))
+    code = typed.code_of(event)
+    if code is None and "sealed" in event:
+        try:
+            code = sealing.opened(event)
+        except sealing.SealError:
+            return reading.held(Reason.MALFORMED)
+    return _read_code(reading, code)
 
 
 def corrected(
@@ -147,6 +154,17 @@ def masked(event: Any) -> str:
 def _read_code(reading: Reading, text: Any) -> Reading:
     if not isinstance(text, str):
         return reading.held(Reason.MALFORMED)
+    if text.startswith(typed.PREFIX):
+        said = typed.parse(text)
+        if said is None:
+            return reading.held(Reason.MALFORMED)
+        return replace(
+            reading,
+            typed=said,
+            subject_kind=typed.SUBJECT_KIND,
+            subject=said.subject,
+            person_id=typed.person_of(said),
+        )
     try:
         code = codes.parse(text)
     except codes.CodeError as fault:

@@ -1,6 +1,7 @@
 """Acts of the checkpoints: storing scans, deriving presence from them, issuing passes, settling what was held."""
 
 from khien.rooms.checkpoints.verbs.derive import derive_due, link_scans
+from khien.rooms.checkpoints.verbs.gate import build_bundle, drop_typed, link_typed
 from khien.rooms.checkpoints.verbs.held import settle_held
 from khien.rooms.checkpoints.verbs.loading import KnownScans, load_scans
 from khien.rooms.checkpoints.verbs.passes import issue_pass, revoke_pass
@@ -18,11 +19,14 @@ __all__ = [
     "KnownScans",
     "ScanAnswer",
     "Verdict",
+    "build_bundle",
     "check_in",
     "derive_due",
+    "drop_typed",
     "hold_from_revoked",
     "issue_pass",
     "link_scans",
+    "link_typed",
     "load_scans",
     "revoke_pass",
     "settle_held",

@@ -30,11 +30,11 @@ from khien.kernel.standing import reads as standing
 from khien.kernel.standing.colours import CardColour
 from khien.kernel.units import reads as units
 from khien.kernel.units.models import Tier
-from khien.rooms.checkpoints import codes, passes, posters
+from khien.rooms.checkpoints import codes, passes, posters, typed
 from khien.rooms.checkpoints.addresses import commune_of
 from khien.rooms.checkpoints.events import PERSON_UNDER_ORDER_SCANNED
 from khien.rooms.checkpoints.intake import Reading, Reason, masked, read_event
-from khien.rooms.checkpoints.models import HeldScan, Method, PassCard, Scan
+from khien.rooms.checkpoints.models import HeldScan, Method, PassCard, Scan, TypedPerson
 
 SCANNERS = (Role.GUARD, Role.COMMUNE_OFFICER)
 CHUNK = 5_000
@@ -64,6 +64,7 @@ class ScanAnswer:
     person: int | None = None
     place: int | None = None
     verdict: Verdict | None = None
+    typed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,7 +301,13 @@ def _write(actor: Actor, readings: list[Reading], now: datetime, verdicts: bool)
         if outcome == "stored":
             answers.append(
                 ScanAnswer(
-                    str(reading.id), "stored", "", "", tuple(flags), scan_id, reading.person_id, place_id
+                    str(reading.id),
+                    "stored",
+                    flags=tuple(flags),
+                    scan=scan_id,
+                    person=reading.person_id,
+                    place=place_id,
+                    typed=reading.typed is not None,
                 )
             )
             stored.append((reading, scan_id, place_id, unit_id))
@@ -315,6 +322,11 @@ def _write(actor: Actor, readings: list[Reading], now: datetime, verdicts: bool)
         device = Device.objects.filter(pk=actor.id or 0).first() if actor.kind == "device" else None
         unit_id = device.unit_id if device is not None else _unit_of(actor)
         _hold(sender, device.pk if device is not None else None, unit_id, held, now)
+    TypedPerson.objects.bulk_create(
+        typed.row(r.typed, unit_id=unit, place_id=place, at=r.at, person_id=r.person_id)
+        for r, _scan, place, unit in stored
+        if r.typed is not None and r.at is not None
+    )
     _announce(actor, stored, now)
     return _with_verdicts(answers, now) if verdicts else answers
 
@@ -457,6 +469,9 @@ def _with_verdicts(answers: list[ScanAnswer], now: datetime) -> list[ScanAnswer]
 def _verdict(answer: ScanAnswer, cards: dict[int, CardColour], name: str, year: int | None) -> Verdict:
     if answer.outcome == "held":
         return Verdict("grey", _("Chưa ghi nhận"), answer.message)
+    if answer.person is None and answer.typed:
+        reason = _("Chưa tìm thấy trong sổ. Đã lưu để cán bộ xã đối chiếu.")
+        return Verdict("yellow", colours.word("yellow"), reason)
     if answer.person is None:
         reason = _("Số này chưa có trong sổ. Hỏi họ tên, ngày sinh, hoặc quét mã trên thẻ CCCD.")
         return Verdict("yellow", colours.word("yellow"), reason)
