@@ -157,7 +157,8 @@ def test_a_browser_killed_in_the_middle_loses_and_doubles_nothing(
             before = page.get_attribute("#verdict", "data-event")
             gate.type_number(page, number)
             page.wait_for_function(
-                "before => document.getElementById('verdict').dataset.event !== before", arg=before
+                "before => (document.getElementById('verdict').dataset.event || null) !== before",
+                arg=before or None,
             )
             accepted.append(page.get_attribute("#verdict", "data-event"))
             if n == 3:

@@ -249,6 +249,8 @@ def texts() -> dict[str, object]:
         "factVersion": _("Ứng dụng"),
         "factClock": _("Đồng hồ lệch"),
         "factStored": _("Lưu trữ bền"),
+        "kioskBegin": _("Toàn màn hình"),
+        "kioskEnd": _("Thoát toàn màn hình"),
         "yes": _("có"),
         "no": _("không"),
         "seconds": _("{n} giây"),

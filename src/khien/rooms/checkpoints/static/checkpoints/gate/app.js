@@ -435,7 +435,7 @@ async function groupBegins(event) {
 
 function kiosk(on) {
   document.body.classList.toggle("kiosk", on);
-  by("kiosk-open").setAttribute("aria-pressed", String(on));
+  by("kiosk-open").textContent = on ? text.kioskEnd : text.kioskBegin;
   settings.kiosk = on;
   store.set("settings", settings);
   clear();
