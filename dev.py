@@ -29,6 +29,7 @@ def main() -> None:
         "demo": demo,
         "test": test,
         "check": check,
+        "fuzz": fuzz,
         "lock": lock,
         "messages": messages,
         "screenshots": screenshots,
@@ -82,6 +83,15 @@ def check(_arguments: list[str]) -> None:
             failed.append(name)
     if failed:
         sys.exit(f"failed: {', '.join(failed)}")
+
+
+def fuzz(arguments: list[str]) -> None:
+    """The fuzzer of codes and certificates; its package has no wheel for every Python, so no lock names it."""
+    sync(DEVELOPMENT)
+    if subprocess.run([str(PYTHON), "-c", "import atheris"], env=ENVIRONMENT, check=False).returncode != 0:
+        uv = str(VENV / "bin" / "uv")
+        run_step([uv, "pip", "install", "-q", "--python", str(PYTHON), "--group", "fuzz"])
+    run([str(PYTHON), "-m", "tests.fuzz.codes", *arguments])
 
 
 def lock(arguments: list[str]) -> None:

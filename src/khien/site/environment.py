@@ -75,6 +75,11 @@ SETTINGS: dict[str, Setting] = {
             "",
             "`host:port` of a Ray cluster that has the tracing engine's shards; default this machine alone",
         ),
+        Setting(
+            "KHIEN_TRUST_LIST",
+            "",
+            "file or folder of certificates (PEM, DER or JSON) whose HC1 health certificates are believed",
+        ),
         Setting("KHIEN_SMS_GATEWAY", "simulator", "`simulator` or `http_json`"),
         Setting("KHIEN_SMS_URL", "", "address of the HTTP SMS gateway"),
         Setting("KHIEN_SMS_TOKEN", "", "token for the HTTP SMS gateway", secret=True),

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
 
-from khien.kernel import clock
+from khien.kernel import clock, codes
 from khien.kernel.acts import read
 from khien.kernel.people import identity
 from khien.kernel.people.models import IdentityDocument, Person
 from khien.kernel.staff import Actor
 from khien.kernel.standing import colours
-from khien.rooms.checkpoints import codes, passes
+from khien.rooms.checkpoints import passes
 from khien.rooms.checkpoints.models import PassCard
 
 
@@ -58,9 +58,10 @@ def _who(text: str) -> tuple[int | None, bool]:
             return card.person_id, ended or claims.expires_at <= now
     except (codes.CodeError, passes.PassError):
         return None, False
-    if not isinstance(code, codes.CardCode):
+    card = code.card if isinstance(code, codes.NationalCode) else code
+    if not isinstance(card, codes.CardCode):
         return None, False
     found = IdentityDocument.objects.filter(
-        kind=code.kind, number_hash__in=identity.hashes(code.kind, code.number)
+        kind=card.kind, number_hash__in=identity.hashes(card.kind, card.number)
     ).first()
     return (None if found is None else found.person_id), False

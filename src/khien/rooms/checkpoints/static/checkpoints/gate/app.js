@@ -254,6 +254,7 @@ async function use(found) {
 
 async function refused(fault) {
   if (fault.code === "device_revoked") {
+    if (device.state === "revoked") return;
     device.state = "revoked";
     bundle = null;
     await store.set("device", device);
@@ -262,9 +263,23 @@ async function refused(fault) {
     showPlace();
     refreshData();
     askForCode(text.revoked);
+    setInterval(resumed, TICK_MS);
     return;
   }
   banner("refused", fault.code === "bad_signature" ? text.badSignature : fill(text.refused, { why: fault.message }));
+}
+
+// What waits goes out; a device that was only suspended begins again when it is let in.
+async function resumed() {
+  await sender.now();
+  try {
+    if (!(await fetchNew(device, at.bundle, null))) return;
+  } catch {
+    return;
+  }
+  device.state = "active";
+  await store.set("device", device);
+  location.reload();
 }
 
 function online(on) {
@@ -569,8 +584,8 @@ async function start() {
   if (device.state !== "active") {
     // Nothing is scanned any more; what waits still goes out.
     askForCode(text.revoked);
-    await sender.now();
-    setInterval(() => sender.now(), TICK_MS);
+    setInterval(resumed, TICK_MS);
+    await resumed();
     return;
   }
   by("gate").hidden = false;

@@ -111,7 +111,7 @@ function readNational(said, bars, born) {
   const kind = other ? undefined : kinds.find(([, shape]) => shape.test(id.toUpperCase()))?.[0];
   if (kind) {
     const number = kind === "insurance" ? id.slice(-10) : id.toUpperCase();
-    return { ...found, numbers: [[kind, number]], send: number };
+    return { ...found, numbers: [[kind, number]], send: said };
   }
   if (!name) return { ...found, numbers: [] };
   const from = id.includes("*") ? `…${id.replace(/^\*+/, "")}` : "";
@@ -164,12 +164,7 @@ async function readCertificate(said, signers) {
     const name = clean([given.get("fn"), given.get("gn")].filter(Boolean).join(" ") || given.get("fnt") || "");
     const year = Number(/^\d{4}/.exec(String(content?.get("dob") ?? ""))?.[0]) || undefined;
     const found = { kind: "certificate", country: claims.get(1) ?? signer.country ?? "", name, year, numbers: [] };
-    return {
-      ...found,
-      expires: Number(claims.get(4)) * 1000,
-      what: contentOf(content),
-      send: typedCode({ name, year, from: `HC1 ${found.country}`.trim() }),
-    };
+    return { ...found, expires: Number(claims.get(4)) * 1000, what: contentOf(content), send: said };
   } catch {
     return { kind: "certificate", forged: "malformed", numbers: [] };
   }
