@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('checkpoints', '0003_batch_door'),
+        ('checkpoints', '0006_codes'),
         ('people', '0002_name_words'),
         ('units', '0001_initial'),
     ]
