@@ -23,9 +23,10 @@ from khien.kernel.staff import Actor, system_actor
 from khien.kernel.staff.models import Device
 from khien.kernel.staff.reads import actor_of_device, hash_token
 from khien.kernel.staff.verbs import enrol_device
-from khien.rooms.checkpoints import verbs
+from khien.rooms.checkpoints import bundle, device_api, verbs
 
 router = Router(tags=["checkpoints"])
+router.add_router("", device_api.router)
 
 MOST_EVENTS = 200
 MOST_BYTES = 256 * 1024
@@ -50,22 +51,29 @@ class SenderAuth(HttpBearer):
     """`Authorization: Bearer <device token>`. A revoked device is recognised, so that what it sends is not lost."""
 
     def authenticate(self, request: HttpRequest, token: str) -> Device | None:
-        return Device.objects.filter(token_hash=hash_token(token)).first()
+        device = Device.objects.filter(token_hash=hash_token(token)).first()
+        if device is not None:
+            device_api.prove(request, device)
+        return device
 
 
 class EnrolIn(Schema):
-    """The one-time code that an administrator made within the last 15 minutes."""
+    """The one-time code that an administrator made within the last 15 minutes. A device with a key of its own sends
+    its P-256 point (`public_key`, 65 bytes as base64url) and its signature over the code (`proof`, ES256)."""
 
     code: Annotated[str, StringConstraints(min_length=1, max_length=40)]
+    public_key: Annotated[str, StringConstraints(max_length=90)] = ""
+    proof: Annotated[str, StringConstraints(max_length=90)] = ""
 
 
 class EnrolOut(Schema):
-    """The new device. `token` is shown this once."""
+    """The new device. `token` is shown this once; `bundle_keys` check every bundle from now on."""
 
     device_id: int
     name: str
     unit: str
     token: str
+    bundle_keys: list[dict[str, str]]
     server_time: datetime
 
 
@@ -138,12 +146,13 @@ class RevokedOut(ProblemOut):
 @router.post("/devices/enrol", response={200: EnrolOut, **PROBLEMS}, auth=None)
 def enrol(request: HttpRequest, body: EnrolIn) -> dict[str, Any]:
     """Use up an enrolment code and get the token of a new device."""
-    enrolled = enrol_device(body.code)
+    enrolled = enrol_device(body.code, public_key=body.public_key, proof=body.proof)
     return {
         "device_id": enrolled.device.pk,
         "name": enrolled.device.name,
         "unit": enrolled.device.unit.full_name,
         "token": enrolled.token,
+        "bundle_keys": bundle.bundle_keys(),
         "server_time": clock.now(),
     }
 

@@ -8,7 +8,8 @@ An event is a JSON object, made by the device and never changed::
 Instead of `code` it may hold `sealed` (see `sealing`). Optional, and ignored where it is not what it should be:
 `seq` (1, 2, 3 … counted by the device over all its events), `boot` (UUID of the page's start) with `mono` (ms since
 then), `offline` (bool), `verdict` {`colour`, `reason`, `bundle`} as the device showed it. Only the system itself may
-name a `person` (id) instead of a `code`, a `place` by id, and `flags`.
+name a `person` (id) instead of a `code`, a `place` by id, and `flags`. Of somebody without any code `about` says
+who (see `typed`).
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from khien.kernel import codes, keys
 from khien.kernel.certificates import hc1
 from khien.kernel.people import identity
 from khien.kernel.places.models import Place
-from khien.rooms.checkpoints import passes, sealing, steps
+from khien.rooms.checkpoints import passes, sealing, steps, typed
 from khien.rooms.checkpoints.models import Direction, HeldScan, Method
 
 CLOCK_TOLERANCE = timedelta(minutes=2)
@@ -124,6 +125,7 @@ class Reading:
     method: str = Method.CAMERA
     card: Numbered | None = None
     claims: passes.Claims | None = None
+    typed: typed.Typed | None = None
     subject_kind: str = ""
     subject: str = ""
     person_id: int | None = None
@@ -219,7 +221,7 @@ class Reader:
                 return reading
             reading.person_id, reading.subject_kind, reading.subject = person, "person", str(person)
             return reading
-        code = get("code")
+        code = typed.code_of(event)
         if code is None and "sealed" in event:
             try:
                 code = sealing.opened(event)
@@ -273,6 +275,9 @@ class Reader:
         if number:
             self._numbered(reading, "cccd", number, text)
             return
+        if text.startswith(typed.PREFIX):
+            _read_typed(reading, text)
+            return
         try:
             code = codes.parse(text)
         except codes.CodeError as fault:
@@ -296,6 +301,16 @@ class Reader:
         hashes = self._hasher.hashes(kind, number)
         reading.card = Numbered(kind, hashes, text)
         reading.subject_kind, reading.subject = kind, hashes[-1]
+
+
+def _read_typed(reading: Reading, text: str) -> None:
+    said = typed.parse(text)
+    if said is None:
+        reading.hold(Reason.MALFORMED)
+        return
+    reading.typed, reading.subject_kind, reading.subject = said, typed.SUBJECT_KIND, said.subject
+    reading.person_id = typed.person_of(said)
+    reading.flag("typed")
 
 
 def _read_pass(reading: Reading, text: str) -> None:

@@ -221,6 +221,57 @@ class HeldScan(Scoped):
         return f"{self.get_reason_display()} {self.pk}"
 
 
+class GateBuild(models.Model):
+    """One build of what devices at gates know of people: a filter file by its SHA-256, and what its classes mean.
+
+    The file lies in the data folder under `gate/`. `classes` are `{colour, kind, sentence}` in the order of the
+    numbers in the filter; `otherwise` is the class of everybody who is not in it.
+    """
+
+    made_at = models.DateTimeField()
+    sha256 = models.CharField(max_length=64)
+    size = models.IntegerField(help_text="bytes")
+    filter_key = models.BinaryField(help_text="fresh for each build; devices get it with the bundle")
+    classes = models.JSONField()
+    otherwise = models.JSONField()
+    keys = models.IntegerField(help_text="how many keys are in the filter")
+    content_hash = models.CharField(max_length=64, help_text="of who is in which class, keyed")
+
+    def __str__(self) -> str:
+        return f"{self.pk} {self.made_at:%Y-%m-%d %H:%M}"
+
+
+class TypedPerson(Scoped):
+    """Somebody without any code whom a guard typed in: sealed, and linked to a person by the machine when exactly
+    one is found, else by an officer."""
+
+    scope_roles = frozenset({Role.COMMUNE_OFFICER, Role.TRACER})
+
+    subject = models.CharField(max_length=64, help_text="of the scan: keyed hash of what was typed")
+    unit = models.ForeignKey(AdminUnit, models.PROTECT, null=True, related_name="+", help_text="of the place")
+    place_id = models.BigIntegerField()
+    at = models.DateTimeField()
+    sealed = models.BinaryField(help_text="name, birth year, phone, where from: JSON, AES-256-GCM")
+    key_id = models.CharField(max_length=16)
+    person = models.ForeignKey(Person, models.SET_NULL, null=True, related_name="+")
+    linked_at = models.DateTimeField(null=True)
+    linked_by = models.BigIntegerField(null=True, help_text="account; null when the machine did")
+    dropped_at = models.DateTimeField(null=True, help_text="an officer found nobody")
+
+    class Meta:
+        indexes: ClassVar = [
+            models.Index(
+                fields=["-at"],
+                condition=Q(person__isnull=True, dropped_at__isnull=True),
+                name="typed_person_open",
+            ),
+            models.Index(fields=["subject"], name="typed_person_subject"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.pk}"
+
+
 # Posters, printing and coverage have a file of their own; Django looks for models here.
 from khien.rooms.checkpoints.poster_models import (  # noqa: E402
     Allowance,
@@ -237,6 +288,7 @@ __all__ = [
     "CommuneCoverage",
     "Direction",
     "Due",
+    "GateBuild",
     "HeldScan",
     "Method",
     "PassCard",
@@ -247,4 +299,5 @@ __all__ = [
     "Scan",
     "ScanId",
     "SilentNotice",
+    "TypedPerson",
 ]

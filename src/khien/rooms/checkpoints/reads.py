@@ -11,14 +11,17 @@ from django.db import connection
 from django.db.models import Q, QuerySet
 
 from khien.kernel import clock
+from khien.kernel.acts import read
 from khien.kernel.errors import NotFound
+from khien.kernel.people import reads as people
 from khien.kernel.people.models import Person
 from khien.kernel.places.models import Place
 from khien.kernel.presence import reads as presence
 from khien.kernel.registries import SearchHit
 from khien.kernel.staff import Actor, Role
 from khien.kernel.staff.models import Device
-from khien.rooms.checkpoints.models import HeldScan, PassCard
+from khien.rooms.checkpoints import typed
+from khien.rooms.checkpoints.models import HeldScan, PassCard, TypedPerson
 
 PANEL_DAYS = 14
 
@@ -81,11 +84,11 @@ def held(actor: Actor, *, settled: bool = False) -> QuerySet[HeldScan]:
 
 
 def devices(actor: Actor) -> QuerySet[Device]:
-    """The devices of the units that the actor administers."""
+    """The devices of the units that the actor administers, or whose commune the actor works for."""
     found = Device.objects.select_related("unit").order_by("state", "name")
     if actor.sees_everything:
         return found
-    paths = actor.paths(Role.ADMINISTRATOR)
+    paths = actor.paths(Role.ADMINISTRATOR, Role.COMMUNE_OFFICER)
     chosen = Device.objects.none()
     for path in paths:
         chosen = chosen | found.filter(unit__path__startswith=path)
@@ -168,6 +171,55 @@ def device(actor: Actor, device_id: int) -> Device:
     if found is None:
         raise NotFound()
     return found
+
+
+LATE = timedelta(hours=1)
+MANY_UNSENT = 500
+
+
+def is_behind(device: Device, now: datetime) -> bool:
+    """Whether a device has held scans for more than an hour, or more than 500 of them, when last heard of."""
+    if not device.unsent:
+        return False
+    return device.unsent > MANY_UNSENT or (
+        device.unsent_since is not None and now - device.unsent_since > LATE
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class TypedIn:
+    """Somebody whom a guard typed in, with the people whom it may be."""
+
+    row: TypedPerson
+    said: typed.Typed
+    place: Place | None
+    likely: list[Person]
+
+
+def typed_people(actor: Actor) -> QuerySet[TypedPerson]:
+    """Who was typed in within the actor's units and is nobody yet, newest first."""
+    found = TypedPerson.objects.seen_by(actor).filter(person__isnull=True, dropped_at__isnull=True)
+    rows: QuerySet[TypedPerson] = found.order_by("-at", "-pk")
+    return rows
+
+
+def with_candidates(actor: Actor, rows: Sequence[TypedPerson]) -> list[TypedIn]:
+    """What was typed, opened for the one who links it; the look is written down."""
+    places = Place.objects.in_bulk({row.place_id for row in rows})
+    found = []
+    for row in rows:
+        said = typed.opened(row)
+        text = f"{said.name} {said.year or ''}"
+        likely = people.find_by_number(actor, said.phone) if said.phone else []
+        near = people.search(actor, text, limit=MOST_CANDIDATES).people
+        likely = [*likely, *(one for one in near if one not in likely)][:MOST_CANDIDATES]
+        found.append(TypedIn(row, said, places.get(row.place_id), likely))
+    persons = sorted({one.pk for row in found for one in row.likely})
+    read(actor, "checkpoints.typed_people", persons=persons, rows=[row.pk for row in rows])
+    return found
+
+
+MOST_CANDIDATES = 5
 
 
 def card(actor: Actor, card_id: int) -> PassCard:

@@ -27,7 +27,7 @@ from khien.kernel.standing import colours
 from khien.kernel.standing.colours import CardColour
 from khien.kernel.units import reads as units
 from khien.kernel.units.models import Tier
-from khien.rooms.checkpoints import passes, posters
+from khien.rooms.checkpoints import passes, posters, typed
 from khien.rooms.checkpoints.addresses import commune_of
 from khien.rooms.checkpoints.events import PERSON_UNDER_ORDER_SCANNED, SCANS_CLASHED
 from khien.rooms.checkpoints.intake import (
@@ -39,7 +39,7 @@ from khien.rooms.checkpoints.intake import (
     hold_forgotten,
     masked,
 )
-from khien.rooms.checkpoints.models import HeldScan, Method, PassCard, Scan
+from khien.rooms.checkpoints.models import HeldScan, Method, PassCard, Scan, TypedPerson
 from khien.rooms.checkpoints.verbs import tallies
 
 SCANNERS = (Role.GUARD, Role.COMMUNE_OFFICER)
@@ -292,6 +292,7 @@ def _write(actor: Actor, readings: list[Reading], now: datetime, verdicts: bool)
         unit_id = device.unit_id if device is not None else _unit_of(actor)
         reused = _new_among(sender, [r for r in held if r.reason == Reason.ID_REUSED])
         _hold(sender, device_id, unit_id, held, now)
+    _keep_typed([r for r in new if r.typed is not None and not r.reason], places)
     answers = [_answer(reading, places) for reading in readings]
     if device_id is not None:
         tallies.add(device_id, readings, answers, clashes, reused, now)
@@ -299,6 +300,26 @@ def _write(actor: Actor, readings: list[Reading], now: datetime, verdicts: bool)
         _alarm(actor, sender, device_id, clashes, reused)
     _announce(actor, ordered, readings, places)
     return _with_verdicts(answers, now) if verdicts else answers
+
+
+def _keep_typed(readings: list[Reading], places: dict[tuple[str, int | None], _Known]) -> None:
+    """Who was typed in for want of a code, sealed: found, or for the officer to link."""
+    rows = []
+    for reading in readings:
+        place = places[(reading.place_code, reading.place_id)]
+        assert reading.typed is not None
+        assert reading.at is not None
+        rows.append(
+            typed.row(
+                reading.typed,
+                unit_id=place.unit_id,
+                place_id=place.id,
+                at=reading.at,
+                person_id=reading.person_id,
+            )
+        )
+    if rows:
+        TypedPerson.objects.bulk_create(rows)
 
 
 _NOT_NEW = frozenset({"duplicate", str(Reason.ID_REUSED), str(Reason.FORGOTTEN)})
@@ -607,6 +628,9 @@ def _with_verdicts(answers: list[ScanAnswer], now: datetime) -> list[ScanAnswer]
 def _verdict(answer: ScanAnswer, cards: dict[int, CardColour], name: str, year: int | None) -> Verdict:
     if answer.outcome == "held":
         return Verdict("grey", _("Chưa ghi nhận"), answer.message)
+    if answer.person is None and "typed" in answer.flags:
+        reason = _("Chưa tìm thấy trong sổ. Đã lưu để cán bộ xã đối chiếu.")
+        return Verdict("yellow", colours.word("yellow"), reason)
     if answer.person is None and "certificate" in answer.flags:
         reason = _("Chứng nhận hợp lệ. So tên với giấy tờ; nhập số CCCD để ghi nhận người này.")
         return Verdict("yellow", colours.word("yellow"), reason)
