@@ -7,11 +7,24 @@ from dataclasses import dataclass
 from typing import Literal
 
 # 3GPP TS 23.038: the default alphabet and its extension table (two septets each).
-_GSM_BASIC = frozenset(
-    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿"
+GSM_BASIC = (
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞ\x1bÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿"
     "abcdefghijklmnopqrstuvwxyzäöñüà"
 )
-_GSM_EXTENDED = frozenset("\f^{}\\[~]|€")
+"""The letter of each of the 128 codes; 0x1B leads to the extension table."""
+GSM_EXTENDED = {
+    "\f": 0x0A,
+    "^": 0x14,
+    "{": 0x28,
+    "}": 0x29,
+    "\\": 0x2F,
+    "[": 0x3C,
+    "~": 0x3D,
+    "]": 0x3E,
+    "|": 0x40,
+    "€": 0x65,
+}
+_GSM_SINGLE = frozenset(GSM_BASIC) - {"\x1b"}
 
 Encoding = Literal["GSM-7", "UCS-2"]
 
@@ -37,12 +50,25 @@ def measure(text: str) -> Measure:
     >>> measure("Khai bao y te").encoding, measure("Khai báo y tế").encoding
     ('GSM-7', 'UCS-2')
     """
+    encoding, weights, room = _weighed(normalise(text))
+    return Measure(encoding, sum(weights), len(_ends(weights, *room)))
+
+
+def encoding_of(text: str) -> Encoding:
+    """The alphabet that holds the whole text, which is taken as it is."""
+    return "GSM-7" if all(letter in _GSM_SINGLE or letter in GSM_EXTENDED for letter in text) else "UCS-2"
+
+
+def split(text: str) -> list[str]:
+    """The normalised text in the parts that `measure` counts.
+
+    >>> [len(part) for part in split("a" * 161)]
+    [153, 8]
+    """
     text = normalise(text)
-    if all(letter in _GSM_BASIC or letter in _GSM_EXTENDED for letter in text):
-        weights = [2 if letter in _GSM_EXTENDED else 1 for letter in text]
-        return _packed("GSM-7", weights, single=160, part=153)
-    weights = [2 if ord(letter) > 0xFFFF else 1 for letter in text]
-    return _packed("UCS-2", weights, single=70, part=67)
+    _encoding, weights, room = _weighed(text)
+    ends = _ends(weights, *room)
+    return [text[begin:end] for begin, end in zip([0, *ends], ends, strict=False)]
 
 
 def strip_accents(text: str) -> str:
@@ -55,13 +81,21 @@ def strip_accents(text: str) -> str:
     return "".join(letter for letter in letters if not unicodedata.combining(letter))
 
 
-def _packed(encoding: Encoding, weights: list[int], *, single: int, part: int) -> Measure:
-    units = sum(weights)
-    if units <= single:
-        return Measure(encoding, units, 1)
-    parts, room = 1, part
-    for weight in weights:
+def _weighed(text: str) -> tuple[Encoding, list[int], tuple[int, int]]:
+    """Alphabet, units of each letter, and the units that a single part and a part of several hold."""
+    if encoding_of(text) == "GSM-7":
+        return "GSM-7", [2 if letter in GSM_EXTENDED else 1 for letter in text], (160, 153)
+    return "UCS-2", [2 if ord(letter) > 0xFFFF else 1 for letter in text], (70, 67)
+
+
+def _ends(weights: list[int], single: int, part: int) -> list[int]:
+    """Where each part ends: the number of letters before its end."""
+    if sum(weights) <= single:
+        return [len(weights)]
+    ends, room = [], part
+    for place, weight in enumerate(weights):
         if weight > room:
-            parts, room = parts + 1, part
+            ends.append(place)
+            room = part
         room -= weight
-    return Measure(encoding, units, parts)
+    return [*ends, len(weights)]
