@@ -307,7 +307,7 @@ class Session(asyncio.Protocol):
             return
         self._write(pdu.encode(pdu.Pdu(pdu.GENERIC_NACK, fault.sequence, fault.status)))
         if fault.fatal:
-            self._end(f"garbage: {fault}")
+            self._hang_up(f"garbage: {fault}")
 
     def _on_message(self, unit: pdu.Pdu) -> None:
         assert isinstance(unit.body, pdu.Message)
@@ -454,6 +454,13 @@ class Session(asyncio.Protocol):
             self._transport.close()
             # A peer that reads nothing more would keep us waiting for ever.
             self._loop.call_later(1.0, self._transport.abort)
+
+    def _hang_up(self, reason: str) -> None:
+        """Disconnect from a carrier that still talks: to close with octets unread would take back what we said last."""
+        self._state, self._reason = _State.DRAINING, self._reason or reason
+        if self._transport is not None and self._transport.can_write_eof():
+            self._transport.write_eof()
+        self._loop.call_later(0.5, self._end, reason)
 
     def _abort(self, reason: str) -> None:
         self._reason = self._reason or reason
