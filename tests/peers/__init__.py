@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import queue
 import subprocess
 import sys
 import threading
@@ -35,24 +34,28 @@ class Smsc:
             cwd=FOLDER,
             text=True,
         )
-        self._said: queue.Queue[dict[str, Any]] = queue.Queue()
+        self._said: list[dict[str, Any]] = []
+        self._more = threading.Condition()
         threading.Thread(target=self._listen, daemon=True).start()
         self.port = int(self.hear("port")["port"])
 
     def tell(self, **order: Any) -> None:
+        """Give an order; returns when it has been obeyed."""
         assert self._child.stdin is not None
         self._child.stdin.write(json.dumps(order) + "\n")
         self._child.stdin.flush()
+        self.hear("obeyed")
 
     def hear(self, name: str, seconds: float = 20.0) -> dict[str, Any]:
-        """The next thing it says that has `name`; what it says besides is passed over."""
-        while True:
-            try:
-                said = self._said.get(timeout=seconds)
-            except queue.Empty:
-                raise AssertionError(f"the SMSC did not say {name!r} within {seconds:g} s") from None
-            if name in said:
-                return said
+        """The next thing it says, or has said, that has `name`; the others stay to be heard."""
+
+        def place() -> int | None:
+            return next((place for place, said in enumerate(self._said) if name in said), None)
+
+        with self._more:
+            if not self._more.wait_for(lambda: place() is not None, timeout=seconds):
+                raise AssertionError(f"the SMSC did not say {name!r} within {seconds:g} s")
+            return self._said.pop(place() or 0)
 
     def ask(self) -> dict[str, int]:
         """Its counters: taken, nack, acknowledged, rejected_deliveries, throttled, sessions."""
@@ -69,4 +72,6 @@ class Smsc:
     def _listen(self) -> None:
         assert self._child.stdout is not None
         for line in self._child.stdout:
-            self._said.put(json.loads(line))
+            with self._more:
+                self._said.append(json.loads(line))
+                self._more.notify_all()

@@ -196,7 +196,7 @@ let rest = '';
 process.stdin.on('data', (text) => {
   const lines = (rest + text).split('\n');
   rest = lines.pop();
-  for (const line of lines) if (line.trim()) obey(JSON.parse(line));
+  for (const line of lines) if (line.trim()) { obey(JSON.parse(line)); say({ obeyed: true }); }
 });
 // Who started us has gone: nothing is left behind.
 process.stdin.on('end', () => process.exit(0));

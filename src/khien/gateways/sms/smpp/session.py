@@ -7,7 +7,7 @@ import logging
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Literal
 
@@ -38,7 +38,7 @@ class BindSettings:
     host: str
     port: int
     system_id: str = ""
-    password: str = ""
+    password: str = field(default="", repr=False)
     system_type: str = ""
     kind: Kind = "transceiver"
     tls: ssl.SSLContext | None = None
