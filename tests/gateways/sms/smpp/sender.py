@@ -2,8 +2,8 @@
 
 `python -m tests.gateways.sms.smpp.sender JOURNAL PORT MESSAGES WINDOW BINDS`.
 
-The journal has lines `claim N` and `N answer`; what a dead sender had claimed without an answer is written down as unknown
-by the next, and never sent again.
+The journal has lines `claim N` and `N answer`; what a dead sender had claimed without an answer is written down
+as unknown by the next, and never sent again.
 """
 
 from __future__ import annotations
