@@ -1,9 +1,9 @@
 """SMPP: our client beside smpplib, against an independent carrier (npm `smpp` under node), in the same run.
 
 Each client keeps the same window of submissions under way on one bind, encodes each text itself and notes each answer;
-with receipts, it also takes and acknowledges one for each message. smpplib has no window of its own: it is given one by the
-simplest loop that sends while there is room and else reads. It is measured as shipped, and with TCP_NODELAY set on its
-socket, which it does not do itself. All take turns, round after round, each time with a fresh carrier.
+with receipts, it also takes and acknowledges one for each message. smpplib has no window of its own: it is given one by
+the simplest loop that sends while there is room and else reads. It is measured as shipped, and with TCP_NODELAY set on
+its socket, which it does not do itself. All take turns, round after round, each time with a fresh carrier.
 """
 
 from __future__ import annotations

