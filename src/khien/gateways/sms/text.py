@@ -24,7 +24,8 @@ GSM_EXTENDED = {
     "|": 0x40,
     "€": 0x65,
 }
-_GSM_SINGLE = frozenset(GSM_BASIC) - {"\x1b"}
+_GSM_EXTENDED = frozenset(GSM_EXTENDED)
+_GSM_LETTERS = frozenset(GSM_BASIC) - {"\x1b"} | _GSM_EXTENDED
 
 Encoding = Literal["GSM-7", "UCS-2"]
 
@@ -50,25 +51,27 @@ def measure(text: str) -> Measure:
     >>> measure("Khai bao y te").encoding, measure("Khai báo y tế").encoding
     ('GSM-7', 'UCS-2')
     """
-    encoding, weights, room = _weighed(normalise(text))
-    return Measure(encoding, sum(weights), len(_ends(weights, *room)))
+    text = normalise(text)
+    encoding = encoding_of(text)
+    units, parts = _weigh(text, encoding)
+    return Measure(encoding, units, len(parts))
 
 
 def encoding_of(text: str) -> Encoding:
     """The alphabet that holds the whole text, which is taken as it is."""
-    return "GSM-7" if all(letter in _GSM_SINGLE or letter in GSM_EXTENDED for letter in text) else "UCS-2"
+    return "GSM-7" if _GSM_LETTERS.issuperset(text) else "UCS-2"
 
 
-def split(text: str) -> list[str]:
-    """The normalised text in the parts that `measure` counts.
+def split(text: str) -> tuple[Encoding, list[str]]:
+    """The alphabet of the normalised text, and its parts as `measure` counts them.
 
-    >>> [len(part) for part in split("a" * 161)]
-    [153, 8]
+    >>> encoding, parts = split("a" * 161)
+    >>> encoding, [len(part) for part in parts]
+    ('GSM-7', [153, 8])
     """
     text = normalise(text)
-    _encoding, weights, room = _weighed(text)
-    ends = _ends(weights, *room)
-    return [text[begin:end] for begin, end in zip([0, *ends], ends, strict=False)]
+    encoding = encoding_of(text)
+    return encoding, _weigh(text, encoding)[1]
 
 
 def strip_accents(text: str) -> str:
@@ -81,21 +84,26 @@ def strip_accents(text: str) -> str:
     return "".join(letter for letter in letters if not unicodedata.combining(letter))
 
 
-def _weighed(text: str) -> tuple[Encoding, list[int], tuple[int, int]]:
-    """Alphabet, units of each letter, and the units that a single part and a part of several hold."""
-    if encoding_of(text) == "GSM-7":
-        return "GSM-7", [2 if letter in GSM_EXTENDED else 1 for letter in text], (160, 153)
-    return "UCS-2", [2 if ord(letter) > 0xFFFF else 1 for letter in text], (70, 67)
-
-
-def _ends(weights: list[int], single: int, part: int) -> list[int]:
-    """Where each part ends: the number of letters before its end."""
-    if sum(weights) <= single:
-        return [len(weights)]
-    ends, room = [], part
+def _weigh(text: str, encoding: Encoding) -> tuple[int, list[str]]:
+    """Units of the whole text, and its parts."""
+    single, part = (160, 153) if encoding == "GSM-7" else (70, 67)
+    heavy = _GSM_EXTENDED if encoding == "GSM-7" else _beyond_16_bits(text)
+    if heavy.isdisjoint(text):
+        if len(text) <= single:
+            return len(text), [text]
+        return len(text), [text[begin : begin + part] for begin in range(0, len(text), part)]
+    weights = [2 if letter in heavy else 1 for letter in text]
+    units = sum(weights)
+    if units <= single:
+        return units, [text]
+    parts, begin, room = [], 0, part
     for place, weight in enumerate(weights):
         if weight > room:
-            ends.append(place)
-            room = part
+            parts.append(text[begin:place])
+            begin, room = place, part
         room -= weight
-    return [*ends, len(weights)]
+    return units, [*parts, text[begin:]]
+
+
+def _beyond_16_bits(text: str) -> frozenset[str]:
+    return frozenset(letter for letter in text if letter > "\uffff") if max(text) > "\uffff" else frozenset()

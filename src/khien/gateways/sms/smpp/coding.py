@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from khien.gateways.sms.smpp import pdu
-from khien.gateways.sms.text import GSM_BASIC, GSM_EXTENDED, encoding_of, split
+from khien.gateways.sms.text import GSM_BASIC, GSM_EXTENDED, Encoding, normalise, split
 
 DefaultAlphabet = Literal["gsm-7", "latin-1", "ascii", "ucs-2"]
 """What a carrier understands by `data_coding` 0. Whatever it cannot hold goes as UCS-2."""
@@ -17,8 +17,10 @@ DEFAULT, IA5, LATIN_1, UCS_2 = 0x00, 0x01, 0x03, 0x08
 UDHI = 0x40
 """The bit of `esm_class` that says: a user data header stands in front of the text."""
 
-_TO_GSM = {letter: bytes([code]) for code, letter in enumerate(GSM_BASIC) if letter != "\x1b"}
-_TO_GSM |= {letter: bytes([0x1B, code]) for letter, code in GSM_EXTENDED.items()}
+_TO_GSM = str.maketrans(
+    {letter: chr(code) for code, letter in enumerate(GSM_BASIC) if letter != "\x1b"}
+    | {letter: "\x1b" + chr(code) for letter, code in GSM_EXTENDED.items()}
+)
 _FROM_EXTENSION = {code: letter for letter, code in GSM_EXTENDED.items()}
 
 
@@ -44,10 +46,10 @@ def parts_of(text: str, reference: int, alphabet: DefaultAlphabet = "gsm-7") -> 
     """The parts of a text (as `text.measure` counts them) with 8-bit concatenation headers (00 03) when there are
     several; `reference` (0 to 255) should differ between messages to one phone. Raises `CannotEncode` for more than
     255 parts or half of a surrogate pair."""
-    pieces = split(text)
+    encoding, pieces = split(text)
     if len(pieces) > 255:
         raise pdu.CannotEncode(f"the text has {len(pieces)} parts, at most 255")
-    data_coding, encode = _encoder("".join(pieces), alphabet)
+    data_coding, encode = _encoder(encoding, text, alphabet)
     try:
         octets = [encode(piece) for piece in pieces]
     except UnicodeEncodeError as fault:
@@ -62,8 +64,8 @@ def parts_of(text: str, reference: int, alphabet: DefaultAlphabet = "gsm-7") -> 
 
 
 def to_gsm7(text: str) -> bytes:
-    """One septet an octet, as SMPP carries them. Raises `KeyError` for a letter outside the alphabet."""
-    return b"".join([_TO_GSM[letter] for letter in text])
+    """One septet an octet, as SMPP carries them, for a text of that alphabet (`encoding_of`)."""
+    return text.translate(_TO_GSM).encode("latin-1")
 
 
 def from_gsm7(octets: bytes) -> str:
@@ -92,12 +94,12 @@ def text_of(message: pdu.Message, alphabet: DefaultAlphabet = "gsm-7") -> tuple[
     return _decoded(octets, message.data_coding, alphabet), concatenation
 
 
-def _encoder(text: str, alphabet: DefaultAlphabet) -> tuple[int, Callable[[str], bytes]]:
-    if encoding_of(text) == "GSM-7" and alphabet != "ucs-2":
+def _encoder(encoding: Encoding, text: str, alphabet: DefaultAlphabet) -> tuple[int, Callable[[str], bytes]]:
+    if encoding == "GSM-7" and alphabet != "ucs-2":
         if alphabet == "gsm-7":
             return DEFAULT, to_gsm7
         try:
-            text.encode(alphabet)
+            normalise(text).encode(alphabet)
         except UnicodeEncodeError:
             pass
         else:
