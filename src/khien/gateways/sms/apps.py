@@ -8,6 +8,7 @@ class SmsConfig(AppConfig):
 
     def ready(self) -> None:
         from khien.gateways.sms import verbs
+        from khien.gateways.sms.smpp import store
         from khien.kernel.registries import menu, retention
         from khien.kernel.registries.registry import MenuEntry, RetentionRule
         from khien.kernel.staff import Role
@@ -19,4 +20,8 @@ class SmsConfig(AppConfig):
         retention.add(
             "sms.simulated",
             RetentionRule(_("Tin của máy giả lập"), "retention.simulated_sms", verbs.forget_simulated),
+        )
+        retention.add(
+            "sms.smpp",
+            RetentionRule(_("Báo nhận và tin trả lời qua SMPP"), "retention.messages", store.forget),
         )
