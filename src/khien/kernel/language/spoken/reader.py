@@ -651,9 +651,10 @@ class Reader:
                     return True
                 continue
             after = self.text[end : end + 1]
-            if entry.written[-1] != "." and (after.isalnum() or re.match(r"[-][0-9]", self.text[end : end + 2])):
-                if not (entry.kind == "word" and entry.written in {"QL"} and after.isdigit()):
-                    continue
+            if entry.written[-1] != "." and after.isalnum() and not (entry.kind == "any" and after.isdigit()):
+                continue
+            if entry.kind == "word" and after == "-" and self.text[end + 1 : end + 2].isdigit():
+                continue
             if syllables.is_syllable(here) and here.isupper() and self._capitals():
                 continue
             self.say(entry.spoken, len(here), why=Why.SEVERAL_MEANINGS if entry.doubt else None)
@@ -700,8 +701,7 @@ class Reader:
     def _plain_word(self, word: str) -> None:
         lower = word.lower()
         if len(word) == 1:
-            vowel = lower in "aeiouôơưyêăâ"
-            self.say(word if lower not in syllables.LETTERS else lower if vowel else syllables.LETTERS[lower], 1)
+            self.say(_letter(word), 1)
         elif syllables.is_syllable(word):
             weekday = "weekday" if lower in {"nhật"} else ""
             self.say(lower if word.isupper() else word, len(word), weekday)
@@ -749,7 +749,7 @@ class Reader:
             spoken = " chấm ".join(self._cardinal(part) for part in marker["number"].split("."))
         elif letters := marker["letter"] or marker["roman"]:
             is_roman = ROMAN.fullmatch(letters) and not set(letters) - set("IVX")
-            spoken = self._cardinal(roman(letters)) if is_roman else syllables.spell(letters)
+            spoken = self._cardinal(roman(letters)) if is_roman else _letters(letters)
         # "a." keeps its dot, so that what was said is no list when it is read again.
         pause = "." if marker["letter"] and "." in marker[0] else ","
         self.say(f"{spoken}{pause}" if spoken else "", len(marker[0]))
@@ -820,6 +820,18 @@ def _alternation(entries: object) -> re.Pattern[str]:
     """A unit after a number, in the second group what it is counted by ("km/h")."""
     names = sorted(map(re.escape, entries), key=len, reverse=True)  # type: ignore[call-overload]
     return re.compile(rf"\s?({'|'.join(names) or '(?!)'})(?:/(h|s|ngày|giờ|phút|giây|ml|l|kg|m2|m3|m²|m³)(?![\w²³]))?(?![\w²³])")
+
+
+def _letter(letter: str) -> str:
+    """One letter that stands alone: a vowel as it is, which may be a word ("y tế", "Ở nhà"), a consonant by name."""
+    lower = letter.lower()
+    if lower not in syllables.LETTERS:
+        return letter
+    return lower if lower in "aăâeêioôơuưy" else syllables.LETTERS[lower]
+
+
+def _letters(letters: str) -> str:
+    return _letter(letters) if len(letters) == 1 else syllables.spell(letters)
 
 
 def _exists(day: str, month: str, year: str | None = None) -> bool:
