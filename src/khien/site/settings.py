@@ -40,6 +40,7 @@ KHIEN_SMS_TOKEN = environment.get("KHIEN_SMS_TOKEN").text()
 KHIEN_SMS_SENDER = environment.get("KHIEN_SMS_SENDER").text()
 KHIEN_SMS_TIMEOUT_S = environment.get("KHIEN_SMS_TIMEOUT_S").number()
 KHIEN_SMS_FIELDS = environment.get("KHIEN_SMS_FIELDS").text()
+KHIEN_SPEECH_COMMAND = environment.get("KHIEN_SPEECH_COMMAND").text()
 
 KERNEL = [
     f"khien.kernel.{name}"

@@ -1,8 +1,7 @@
-"""CAP 1.2: valid by the schema of OASIS, the same when read back, chains that leave no doubt, feeds that cost nothing."""
+"""CAP 1.2: valid by the schema of OASIS, the same when read back, chains that leave no doubt, feeds that stay."""
 
 from __future__ import annotations
 
-import os
 import re
 import threading
 from datetime import UTC, date, datetime, timedelta
@@ -20,7 +19,16 @@ from lxml import etree
 
 from khien.kernel import clock
 from khien.kernel.alerts import areas, cap, feeds, publishing, reading, writing
-from khien.kernel.alerts.cap import Category, Certainty, MessageType, ResponseType, Scope, Severity, Status, Urgency
+from khien.kernel.alerts.cap import (
+    Category,
+    Certainty,
+    MessageType,
+    ResponseType,
+    Scope,
+    Severity,
+    Status,
+    Urgency,
+)
 from khien.kernel.errors import Conflict, Invalid
 from tests.factories import NOON
 
@@ -48,16 +56,25 @@ def valid(document: bytes) -> bool:
 
 def info(**changes: object) -> cap.Info:
     values: dict[str, object] = {
-        **{"event": "Dịch COVID-19", "urgency": Urgency.IMMEDIATE, "severity": Severity.SEVERE},
-        **{"certainty": Certainty.OBSERVED, "headline": "Phong tỏa phường Lê Hồng Phong từ 0h ngày 20/9"},
-        **{"description": "Người dân ở nhà.", "expires": NOON + timedelta(days=14)},
+        "event": "Dịch COVID-19",
+        "urgency": Urgency.IMMEDIATE,
+        "severity": Severity.SEVERE,
+        "certainty": Certainty.OBSERVED,
+        "headline": "Phong tỏa phường Lê Hồng Phong từ 0h ngày 20/9",
+        "description": "Người dân ở nhà.",
+        "expires": NOON + timedelta(days=14),
         "areas": (areas.Area("Phường Lê Hồng Phong", polygons=(SQUARE,), geocodes=(("VN-DVHC", "13285"),)),),
     }
     return cap.Info(**{**values, **changes})  # type: ignore[arg-type]
 
 
 def alert(**changes: object) -> cap.Alert:
-    values: dict[str, object] = {"identifier": "hn-1", "sender": "covid@hanam.gov.vn", "sent": NOON, "infos": (info(),)}
+    values: dict[str, object] = {
+        "identifier": "hn-1",
+        "sender": "covid@hanam.gov.vn",
+        "sent": NOON,
+        "infos": (info(),),
+    }
     return cap.Alert(**{**values, **changes})  # type: ignore[arg-type]
 
 
@@ -70,7 +87,8 @@ some = words.filter(lambda value: bool(value.strip()))
 tokens = st.from_regex(r"\A[A-Za-z0-9][A-Za-z0-9._:@/+-]{0,20}\Z")
 moments = st.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC))
 degrees = st.tuples(
-    st.floats(-90, 90).map(lambda value: round(value, 5)), st.floats(-180, 180).map(lambda value: round(value, 5))
+    st.floats(-90, 90).map(lambda value: round(value, 5)),
+    st.floats(-180, 180).map(lambda value: round(value, 5)),
 )
 rings = st.lists(degrees, min_size=3, max_size=6).map(lambda points: (*points, points[0]))
 pairs = st.lists(st.tuples(some, words), max_size=2).map(tuple)
@@ -78,7 +96,9 @@ areas_made = st.builds(
     areas.Area,
     description=some,
     polygons=st.lists(rings, max_size=2).map(tuple),
-    circles=st.lists(st.tuples(degrees, st.floats(0, 100).map(lambda value: round(value, 3))), max_size=1).map(tuple),
+    circles=st.lists(
+        st.tuples(degrees, st.floats(0, 100).map(lambda value: round(value, 3))), max_size=1
+    ).map(tuple),
     geocodes=st.just((("VN-DVHC:2025-07-01", "13285"),)),
 )
 resources = st.builds(
@@ -146,7 +166,10 @@ def test_two_languages_are_two_blocks_with_times_of_viet_nam_in_whole_seconds() 
     assert root.findtext(f".//{CAP}geocode/{CAP}value") == "13285"
 
 
-@pytest.mark.parametrize("scope", [{"scope": Scope.RESTRICTED, "restriction": "y tế"}, {"scope": "Private", "addresses": ("a@b.vn", "c")}])
+@pytest.mark.parametrize(
+    "scope",
+    [{"scope": Scope.RESTRICTED, "restriction": "y tế"}, {"scope": "Private", "addresses": ("a@b.vn", "c")}],
+)
 def test_other_scopes_are_valid(scope: dict[str, object]) -> None:
     document = writing.write(alert(**scope))
     assert valid(document)
@@ -157,7 +180,9 @@ HOSTILE = "<script>alert(1)</script> ]]> & \" ' <!-- --> &#0; &xxe; %s {0} \u202
 
 
 def test_hostile_text_stays_text() -> None:
-    made = alert(note=HOSTILE, infos=(info(event=HOSTILE, headline=HOSTILE, parameters=((HOSTILE, HOSTILE),)),))
+    made = alert(
+        note=HOSTILE, infos=(info(event=HOSTILE, headline=HOSTILE, parameters=((HOSTILE, HOSTILE),)),)
+    )
     document = writing.write(made)
     assert valid(document)
     assert reading.read(document).infos[0].headline == HOSTILE
@@ -224,10 +249,16 @@ def test_a_block_that_no_receiver_could_take_is_refused(changes: dict[str, objec
 
 def test_update_and_cancel_name_every_message_of_the_chain() -> None:
     first = alert(infos=(info(), info(language="en")))
-    second = cap.update(first, identifier="hn-2", sent=NOON + timedelta(hours=1), infos=(info(headline="Mới"),))
+    second = cap.update(
+        first, identifier="hn-2", sent=NOON + timedelta(hours=1), infos=(info(headline="Mới"),)
+    )
     third = cap.update(second, identifier="hn-3", sent=NOON + timedelta(hours=2), infos=(info(),))
     over = cap.cancel(
-        third, identifier="hn-4", sent=NOON + timedelta(hours=3), note="Đã hết dịch", headlines={"vi-VN": "Gỡ phong tỏa"}
+        third,
+        identifier="hn-4",
+        sent=NOON + timedelta(hours=3),
+        note="Đã hết dịch",
+        headlines={"vi-VN": "Gỡ phong tỏa"},
     )
     for made in (first, second, third, over):
         assert valid(writing.write(made))
@@ -322,7 +353,9 @@ DOCUMENT = writing.write(alert())
         DOCUMENT.replace(b"<category>Health", b"<category>Nonsense"),
         DOCUMENT.replace(b"20.5,105.9 ", b"20.5;105.9 "),
         DOCUMENT.replace(b"20.5,105.9 ", b"nan,105.9 "),
-        DOCUMENT.replace(b"<msgType>Alert", b"<msgType>Update").replace(b"<info>", b"<references>a,b</references><info>", 1),
+        DOCUMENT.replace(b"<msgType>Alert", b"<msgType>Update").replace(
+            b"<info>", b"<references>a,b</references><info>", 1
+        ),
         b'<?xml version="1.0"?><!DOCTYPE a [<!ENTITY b "c">]>' + DOCUMENT.split(b"\n", 1)[1],
         b'<!DOCTYPE a SYSTEM "file:///etc/passwd"><a/>',
         b'<?xml version="1.0" encoding="nonsense"?><a/>',
@@ -334,9 +367,13 @@ def test_what_is_no_cap_is_refused_and_nothing_else_is_raised(document: bytes) -
 
 
 def test_a_bomb_of_entities_and_a_huge_file_are_refused_at_once() -> None:
-    bomb = b'<!DOCTYPE l [<!ENTITY a "' + b"x" * 1000 + b'">' + b"".join(
-        b'<!ENTITY %c "%s">' % (98 + i, b"&%c;" % (97 + i) * 10) for i in range(9)
-    ) + b"]><l>&j;</l>"
+    bomb = (
+        b'<!DOCTYPE l [<!ENTITY a "'
+        + b"x" * 1000
+        + b'">'
+        + b"".join(b'<!ENTITY %c "%s">' % (98 + i, b"&%c;" % (97 + i) * 10) for i in range(9))
+        + b"]><l>&j;</l>"
+    )
     with pytest.raises(Invalid, match="DTD"):
         reading.read(bomb)
     with pytest.raises(Invalid):
@@ -358,12 +395,16 @@ def test_a_document_with_any_wound_is_read_or_refused(at: int, put: bytes, cut: 
 
 def chain() -> list[cap.Alert]:
     first = alert()
-    second = cap.update(first, identifier="hn/2", sent=NOON + timedelta(hours=1), infos=(info(headline="Mới"),))
+    second = cap.update(
+        first, identifier="hn/2", sent=NOON + timedelta(hours=1), infos=(info(headline="Mới"),)
+    )
     return [first, second, cap.cancel(second, identifier="hn-3", sent=NOON + timedelta(hours=2))]
 
 
 def publish(folder: Path, alerts: list[cap.Alert], **more: object) -> list[str]:
-    made = publishing.publish(folder, BASE, alerts, title="Cảnh báo Hà Nam", author="UBND tỉnh", site=BASE, **more)  # type: ignore[arg-type]
+    made = publishing.publish(
+        folder, BASE, alerts, title="Cảnh báo Hà Nam", author="UBND tỉnh", site=BASE, **more
+    )  # type: ignore[arg-type]
     return [path.name for path in made]
 
 
@@ -379,7 +420,12 @@ def test_feeds_list_the_newest_first_with_addresses_of_documents_that_are_there(
         assert feed.find(f"{ATOM}{required}") is not None
     ids = [entry.findtext(f"{ATOM}id") for entry in entries]
     assert len(set(ids)) == 3
-    links = [link.get("href") for entry in entries for link in entry.findall(f"{ATOM}link") if link.get("rel") == "alternate"]
+    links = [
+        link.get("href")
+        for entry in entries
+        for link in entry.findall(f"{ATOM}link")
+        if link.get("rel") == "alternate"
+    ]
     assert {BASE + name for name in ("hn-1.cap.xml", "hn%252F2.cap.xml", "hn-3.cap.xml")} == set(links)
     channel = ET.fromstring((tmp_path / "rss.xml").read_bytes()).find("channel")
     assert channel is not None
@@ -438,14 +484,14 @@ def test_a_reader_in_the_middle_of_writing_sees_a_whole_file(tmp_path: Path) -> 
     done.set()
     reader.join()
     assert not torn
-    assert os.listdir(tmp_path) == ["atom.xml"]
+    assert [one.name for one in tmp_path.iterdir()] == ["atom.xml"]
 
 
 def test_an_identifier_cannot_leave_the_folder(tmp_path: Path) -> None:
     folder = tmp_path / "in"
     publish(folder, [alert(identifier="a/../../../b")])
-    assert re.fullmatch(r"a%2F\.\.%2F\.\.%2F\.\.%2Fb\.cap\.xml", min(os.listdir(folder)))
-    assert os.listdir(tmp_path) == ["in"]
+    assert re.fullmatch(r"a%2F\.\.%2F\.\.%2F\.\.%2Fb\.cap\.xml", min(one.name for one in folder.iterdir()))
+    assert [one.name for one in tmp_path.iterdir()] == ["in"]
 
 
 def test_an_exercise_says_so_in_the_feed() -> None:

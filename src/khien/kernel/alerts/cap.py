@@ -276,7 +276,9 @@ class Alert:
             raise Invalid(_("Mỗi ngôn ngữ chỉ có một khối nội dung."), field="infos")
 
 
-def update(previous: Alert, *, identifier: str, sent: datetime, infos: tuple[Info, ...], note: str = "") -> Alert:
+def update(
+    previous: Alert, *, identifier: str, sent: datetime, infos: tuple[Info, ...], note: str = ""
+) -> Alert:
     """The message that takes the place of `previous` and of everything that it had replaced.
 
     It refers to the whole chain, oldest first. Raises `Conflict` when the chain was cancelled, `Invalid` for an
@@ -286,7 +288,12 @@ def update(previous: Alert, *, identifier: str, sent: datetime, infos: tuple[Inf
 
 
 def cancel(
-    previous: Alert, *, identifier: str, sent: datetime, note: str = "", headlines: dict[str, str] | None = None
+    previous: Alert,
+    *,
+    identifier: str,
+    sent: datetime,
+    note: str = "",
+    headlines: dict[str, str] | None = None,
 ) -> Alert:
     """The message that ends the chain of `previous`: every message of it is named, so that none stays in force.
 
@@ -316,7 +323,10 @@ def _follow(
 ) -> Alert:
     if previous.message_type not in {MessageType.ALERT, MessageType.UPDATE}:
         raise Conflict(
-            _("Chuỗi cảnh báo này đã hủy."), field="references", way_out=_("Phát một cảnh báo mới."), code="cancelled"
+            _("Chuỗi cảnh báo này đã hủy."),
+            field="references",
+            way_out=_("Phát một cảnh báo mới."),
+            code="cancelled",
         )
     return replace(
         previous,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import datetime
-from xml.etree.ElementTree import Element, ParseError  # noqa: S405 - types; defusedxml parses
+from xml.etree.ElementTree import Element, ParseError
 
 from defusedxml import ElementTree as Defused
 from defusedxml.common import DefusedXmlException
@@ -34,7 +34,9 @@ def read(document: bytes) -> Alert:
     except DefusedXmlException as fault:
         raise Invalid(_("Tệp CAP không được có DTD hay thực thể."), field="document") from fault
     except (ParseError, ValueError, LookupError) as fault:
-        raise Invalid(_("Tệp không phải XML đúng dạng: %(why)s.") % {"why": fault}, field="document") from fault
+        raise Invalid(
+            _("Tệp không phải XML đúng dạng: %(why)s.") % {"why": fault}, field="document"
+        ) from fault
     if root.tag != f"{{{NAMESPACE}}}alert":
         raise Invalid(_("Tệp không phải CAP 1.2."), field="document")
     return Alert(

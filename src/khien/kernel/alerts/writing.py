@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from xml.etree import ElementTree as ET  # noqa: S405 - writes, never parses
+from xml.etree import ElementTree as ET
 
 from khien.kernel.alerts.areas import Area, Point
 from khien.kernel.alerts.cap import Alert, Info, Resource

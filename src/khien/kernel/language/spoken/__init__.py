@@ -1,7 +1,7 @@
 """Written Vietnamese as it is said: what a loudspeaker reads aloud.
 
-A speech engine that is given "ngày 20/9" says twenty-nine. So a text goes through `read_aloud` first: days, hours, money,
-phone numbers, units, abbreviations become words, lines and brackets become pauses. The answer has nothing but
+A speech engine that is given "ngày 20/9" says twenty-nine. So a text goes through `read_aloud` first: days, hours,
+money, phone numbers, units, abbreviations become words, lines and brackets become pauses. The answer has nothing but
 Vietnamese letters, spaces, line ends and `, . ? !`, and reading it again changes nothing.
 
 Where a place can be read in two ways ("3/4", "10.5", an abbreviation that nobody knows) the likelier reading is taken
@@ -17,8 +17,9 @@ from django.utils.translation import gettext_lazy as _
 
 from khien.kernel.errors import Text
 from khien.kernel.language.spoken import lexicon as words
+from khien.kernel.language.spoken.cleaning import clean
 from khien.kernel.language.spoken.numbers import NORTH, SOUTH, Numerals
-from khien.kernel.language.spoken.reader import Doubt, Reader, Why, clean
+from khien.kernel.language.spoken.reader import Doubt, Reader, Why
 from khien.kernel.language.spoken.syllables import ALPHABET
 
 __all__ = ["NORTH", "REASONS", "SOUTH", "Doubt", "Spoken", "Why", "read_aloud", "words"]

@@ -43,7 +43,9 @@ class Entry:
             )
         if not self.written.strip() or len(self.written) > 40:
             raise Invalid(_("Chữ viết tắt trống hoặc dài quá 40 ký tự."), field="written")
-        readable = _SPOKEN.fullmatch(self.spoken) and all(c in ALPHABET or c in " ," for c in self.spoken.lower())
+        readable = _SPOKEN.fullmatch(self.spoken) and all(
+            c in ALPHABET or c in " ," for c in self.spoken.lower()
+        )
         if not readable or len(self.spoken) > 200:
             raise Invalid(
                 _("Cách đọc “%(spoken)s” phải viết hoàn toàn bằng chữ tiếng Việt.") % {"spoken": self.spoken},

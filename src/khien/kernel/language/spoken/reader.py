@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
-from khien.kernel.language.spoken import syllables
+from khien.kernel.language.spoken import patterns, signs, syllables
 from khien.kernel.language.spoken.lexicon import Entry, Lexicon
 from khien.kernel.language.spoken.numbers import ROMAN, Numerals, cardinal, decimal, digits, ordinal, roman
 
@@ -50,153 +49,6 @@ class Doubt:
     why: Why
 
 
-_N = r"[0-9]"
-_END = r"(?![0-9])"
-_LETTER = r"[^\W\d_]"
-_D, _M, _Y = r"(0?[1-9]|[12][0-9]|3[01])", r"(0?[1-9]|1[0-2])", r"((?:1[89]|2[01])[0-9]{2})"
-_NOT_MORE = r"(?![0-9]|[.,/:][0-9])"
-
-URL = re.compile(
-    r"(?:https?://|www\.)[^\s<>\"“”()]*[^\s<>\"“”().,;:!?]"
-    r"|[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})+"
-    r"|(?:[A-Za-z0-9-]{1,63}\.){1,6}(?:vn|com|net|org|gov|edu|info|html)(?:/[^\s<>\"“”()]*[^\s<>\"“”().,;:!?])?"
-    rf"(?!{_LETTER}|{_N}|@)"
-)
-ISO_DAY = re.compile(rf"{_Y}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01]){_NOT_MORE}")
-DAYS = re.compile(rf"{_D}\s?[-–—]\s?{_D}/{_M}(?:/{_Y})?{_NOT_MORE}(?!{_LETTER})")
-DAY = re.compile(rf"([0-9]{{1,2}})([/.-])([0-9]{{1,2}})\2{_Y}{_NOT_MORE}")
-SHORT_DAY = re.compile(rf"{_D}/{_M}/([0-9]{{2}}){_NOT_MORE}(?!{_LETTER})")
-DOCUMENT = re.compile(
-    rf"([0-9]{{1,6}}{_LETTER}?)(?:/{_Y})?/([A-ZĐ][A-Za-zĐđ&]*[0-9]{{0,2}}(?:\s?[-–]\s?[A-ZĐ][A-Za-zĐđ&.]*[A-Za-zĐđ][0-9]{{0,2}}|[-–][A-ZĐ])*)"
-    rf"(?!{_LETTER}|{_N})"
-)
-PLATE = re.compile(r"([0-9]{2})[- ]?([A-ZĐ]{1,2}[0-9]?)[- ]([0-9]{3}\.[0-9]{2}|[0-9]{4,5})(?![0-9])")
-CLOCK = re.compile(
-    r"([0-9]{1,2})(?:\s?(?:h|giờ)\s?([0-5][0-9])(?!\s?(?:%|người|ca))(?:\s?(?:phút|['’′]|ph|p(?!\w)))?"
-    r"|\s?giờ\s([0-9])(?=\s*(?:phút|sáng|trưa|chiều|tối|đêm|ngày|hôm|đến|[-–,.;:!?)]|$))(?:\s?phút)?"
-    r"|g([0-5][0-9])(?:\s?phút)?"
-    r"|\s?h(?:([0-9])(?![0-9]))?"
-    r"|:([0-5][0-9])(?::([0-5][0-9]))?)"
-    r"(?![0-9\w]|[.:/][0-9])",
-    re.MULTILINE,
-)
-HOURS_AND_WORD = re.compile(r"([0-9]{1,2})\sgiờ\s([0-9])(?![0-9.,/:\w])")
-DATE_LIKE = re.compile(rf"{_D}([/-]){_M}{_NOT_MORE}")
-MONTH = re.compile(rf"{_M}([/-]){_Y}{_NOT_MORE}")
-SLASHES = re.compile(r"[0-9]+[A-Z]?(?:/[0-9]+[A-Ga-g]?)+(?![0-9])")
-VULGAR = re.compile(r"([0-9]{1,4})\u2044([0-9]{1,4})")
-RATIO = re.compile(r"([0-9]{1,6}):([0-9]{1,6})(?![0-9:])")
-NUMBER = re.compile(
-    r"(?P<grouped>[0-9]{1,3}(?:\.[0-9]{3})+)(?:,(?P<grouped_fraction>[0-9]+))?(?![0-9]|\.[0-9])"
-    r"|(?P<english>[0-9]{1,3}(?:,[0-9]{3}){2,})(?:\.(?P<english_fraction>[0-9]+))?(?![0-9]|[.,][0-9])"
-    r"|(?P<whole>[0-9]+)(?:(?P<mark>[,.])(?P<fraction>[0-9]+)(?![0-9]|[.,][0-9]))?"
-)
-PHONE = re.compile(
-    r"\+84[ .-]?(?:\(0\))?[0-9]{1,3}(?:[ .-]?[0-9]{2,4}){2,3}(?![0-9])"
-    r"|\(0[0-9]{1,3}\)[ .-]?[0-9]{3,4}(?:[ .-]?[0-9]{2,4}){1,2}(?![0-9])"
-    r"|1[89]00[ .-]?[0-9]{2,4}(?:[ .-]?[0-9]{2,3})?(?![0-9]|[.,][0-9])"
-    r"|0[0-9]{1,3}(?:[ .-][0-9]{2,4}){2,3}(?![0-9])"
-    r"|0[235789][0-9]{8,9}(?![0-9])"
-)
-MARKER = re.compile(
-    rf"[ \t]*(?:[-–—•·▪●○◦*+✓➢][ \t]+|(?P<number>[0-9]{{1,2}}(?:\.[0-9]{{1,2}}){{0,3}})[.)/][ \t]+"
-    rf"|(?P<letter>[a-zđA-ZĐ])[.)][ \t]+|(?P<roman>[IVX]{{1,5}})[.)][ \t]+)(?=\S)"
-)
-WORD = re.compile(rf"{_LETTER}+")
-CODE = re.compile(rf"{_LETTER}+(?:[-.]?[0-9]+(?:\.[0-9]+)*{_LETTER}*)+(?![0-9])")
-
-PERCENT = re.compile(r"\s?(?:%o?(?!\w)|(‰))")
-DEGREES = re.compile(r"\s?(?:°|º|độ\s)\s?([CF])(?!\w)")
-MINUTES = re.compile(r"['’′](?![\w'])")
-TIMES = re.compile(r"\s?[x×]\s?(?=[0-9])")
-GLUED = re.compile(rf"({_LETTER}{{1,3}})(?!\w)")
-SHORT_NUMBER = re.compile(r"[0-9]{3,6}(?![0-9\w]|[.,/:-][0-9]|\s?%)")
-NAMED = re.compile(r"\.?\s?(?=[0-9A-ZĐÀ-ỸẠ-Ỹ])|\.\s?(?=$|[^\w\s])")
-TO_NUMBER = re.compile(r"[-–—]\s?(?=[0-9])")
-TO_WEEKDAY = re.compile(r"[-–—]\s?(?=thứ|chủ nhật|cn|T[2-7])", re.IGNORECASE)
-BELOW_ZERO = re.compile(r"-[0-9]+(?:,[0-9]+)?\s?(?:°|độ)")
-PRICE = re.compile(r"[$€]\s?(?=[0-9])")
-
-_BEFORE = 48  # characters that are looked at to the left
-
-
-def _after(words: str) -> re.Pattern[str]:
-    """Matches text that ends with one of the words and what may stand between it and a number."""
-    return re.compile(rf"(?:^|[^\w])(?:{words})[\s:.]*$", re.IGNORECASE)
-
-
-DAY_WORD = _after("ngày|mùng|mồng")
-FIRST_DAYS = _after("mùng|mồng")
-WEEKDAY = re.compile(r"thứ\s\w+\s?$", re.IGNORECASE)
-AROUND_A_DAY = _after(
-    "hôm|sáng|trưa|chiều|tối|đêm|hết|hạn|thứ (?:hai|ba|tư|năm|sáu|bảy|[2-7])|chủ nhật|từ|đến|tới|trước|sau|lễ|dịp"
-    "|(?:giờ|phút|h|[0-9])|và|kể từ|vào|cn|(?:thứ (?:hai|ba|tư|năm|sáu|bảy|[2-7])|chủ nhật|sáng|chiều|tối),"
-)
-MONTH_WORD = _after("tháng|tháng giêng")
-YEAR_CONTEXT = _after("năm học|niên khóa|nhiệm kỳ|giai đoạn|năm")
-PERIOD_WORD = _after("quý|quí|tuần|kỳ|đợt|học kỳ")
-ADDRESS = _after(
-    "số|số nhà|nhà|ngõ|ngách|hẻm|kiệt|lô|tổ|căn|phòng|đường số|địa chỉ|sn|thửa|thôn|xóm|khu|quốc lộ|bản số|biển số"
-)
-FRACTION = _after(
-    "tỷ lệ|tỉ lệ|chiếm|hơn|gần|khoảng|được|bằng|giảm|tăng|còn|quá|trên|dưới|ít nhất|tối thiểu|tối đa|đạt|kết quả|phân số"
-)
-RATIO_WORD = _after("tỷ lệ|tỉ lệ|tỷ số|tỉ số|huyết áp|pha|hỗ trợ|trực|phục vụ|hoạt động|làm việc|mở cửa|thường trực|liên tục|canh gác")
-CALL = _after(
-    "gọi|gọi (?:ngay|điện|số|tới|đến|cho)|gọi (?:ngay|điện) (?:số|tới|đến|cho)|đường dây nóng|hotline|tổng đài|số máy"
-    "|điện thoại|số điện thoại|đt|sđt|gửi|gửi tới|gửi đến|liên hệ|cấp cứu|nhánh|đầu số|di động|số|alo|máy lẻ"
-)
-CALL_STRONG = _after(
-    "gọi|gọi (?:ngay|điện|số)|gọi (?:ngay|điện) số|đường dây nóng|hotline|tổng đài|số máy|điện thoại|số điện thoại|đt|sđt"
-    "|cấp cứu|nhánh|đầu số|di động|alo|máy lẻ|số khẩn cấp"
-)
-ROMAN_WORD = _after(
-    "quý|quí|khóa|khoá|kỳ|thế kỷ|chương|phần|mục|lần|cấp|hạng|loại|bậc|giai đoạn|khu|tập|phụ lục|đợt|đại hội|nhiệm kỳ|vùng"
-    "|tuyến|nhóm|nhóm nguy cơ|điều|bảng|hội nghị|ban"
-)
-ORDER_WORD = _after("thứ")
-RANK_WORD = _after("lần thứ|đứng thứ|hạng thứ|người thứ|ngày thứ|mũi thứ|liều thứ|tuần thứ|xếp thứ|vị trí thứ")
-NUMBERED = re.compile(rf"{_N}[.,0-9]*\s+{_LETTER}+$")
-
-_EMERGENCY = frozenset({"111", "112", "113", "114", "115", "1022", "1080", "18001090"})
-_SIGNS = {
-    **{"%": "phần trăm", "‰": "phần nghìn", "&": "và", "=": "bằng", "<": "nhỏ hơn", ">": "lớn hơn", "@": "a còng"},
-    **{"≥": "lớn hơn hoặc bằng", "≤": "nhỏ hơn hoặc bằng", "±": "cộng trừ", "×": "nhân", "÷": "chia", "~": "khoảng"},
-    **{"≈": "khoảng", "°": "độ", "+": "cộng", "²": "bình phương", "³": "lập phương", "$": "đô la", "€": "ơ rô"},
-    **{"₫": "đồng", "№": "số", "£": "bảng", "¥": "yên"},
-}
-_SILENT = frozenset("\"'“”‘’«»`´_*#^\\′″‹›„‚")
-_COMMA = frozenset(",;:()[]{}|–—-•·▪●○→←⇒…")
-_IN_ADDRESSES = {".": "chấm", "/": "gạch chéo", "-": "gạch ngang", "_": "gạch dưới", "@": "a còng", ":": "hai chấm"} | {
-    "?": "hỏi", "=": "bằng", "&": "và", "#": "thăng", "%": "phần trăm", "+": "cộng", "~": "ngã"
-}
-
-
-def clean(text: str) -> str:
-    """NFC, digits of every script as 0 to 9, plain spaces and line ends, no control characters, Vietnamese letters.
-
-    Letters with foreign marks lose them (ü as u); what is no letter that Vietnamese writes stays for the reader,
-    who leaves it out with a doubt.
-    """
-    kept = []
-    for character in unicodedata.normalize("NFC", text).replace("\r\n", "\n").replace("\r", "\n"):
-        if character.lower() in syllables.ALPHABET or character in "²³\n":
-            kept.append(character)
-            continue
-        category = unicodedata.category(character)
-        if category[0] == "Z" or character == "\t":
-            kept.append("\n" if category in {"Zl", "Zp"} else " ")
-        elif category in {"Nd", "Nl", "No"}:
-            plain = unicodedata.normalize("NFKC", character)
-            kept.append(f" {plain} " if "\u2044" in plain else plain)
-        elif category[0] == "L":
-            plain = unicodedata.normalize("NFKD", character)
-            kept.append("".join(part for part in plain if not unicodedata.combining(part)))
-        elif category[0] != "C" and not unicodedata.combining(character):
-            kept.append("-" if character in "‐‑‒−" else character)
-    return unicodedata.normalize("NFC", "".join(kept))
-
-
 class Reader:
     """Reads one cleaned text; use it once."""
 
@@ -214,7 +66,17 @@ class Reader:
         self._units = _alternation(lexicon.of_kind("unit"))
         self._money = _alternation(lexicon.of_kind("money"))
         self._number_rules: tuple[Callable[[], bool], ...] = (
-            *(self._url, self._vulgar, self._iso_day, self._days, self._day, self._short_day, self._document, self._plate, self._phone),
+            *(
+                self._url,
+                self._vulgar,
+                self._iso_day,
+                self._days,
+                self._day,
+                self._short_day,
+                self._document,
+                self._plate,
+                self._phone,
+            ),
             *(self._clock, self._month, self._date_like, self._slashes, self._ratio, self._number),
         )
 
@@ -223,7 +85,7 @@ class Reader:
         size = len(self.text)
         fresh_line = True
         while self.at < size:
-            marker = MARKER.match(self.text, self.at) if fresh_line else None
+            marker = patterns.MARKER.match(self.text, self.at) if fresh_line else None
             if marker and not self._is_initial(marker):
                 self._marker(marker)
                 fresh_line = False
@@ -239,7 +101,7 @@ class Reader:
                 self.at += 1
                 continue
             fresh_line = False
-            if "0" <= character <= "9" or (character in "+(" and PHONE.match(self.text, self.at)):
+            if "0" <= character <= "9" or (character in "+(" and patterns.PHONE.match(self.text, self.at)):
                 any(rule() for rule in self._number_rules)
             elif character.isalpha():
                 self._word()
@@ -249,7 +111,7 @@ class Reader:
     # What stands around
 
     def before(self, pattern: re.Pattern[str]) -> bool:
-        return pattern.search(self.text[max(0, self.at - _BEFORE) : self.at]) is not None
+        return pattern.search(self.text[max(0, self.at - patterns.BEFORE) : self.at]) is not None
 
     def say(self, spoken: str, length: int, kind: str = "", *, why: Why | None = None) -> bool:
         """Say it for the next `length` characters; always true, as rules that matched are."""
@@ -271,8 +133,8 @@ class Reader:
 
     def _day_of_month(self, day: str, month: str, year: str = "", *, name: bool | None = None) -> str:
         """`ngày mùng một tháng một năm …`; without "ngày" where it already stands there."""
-        named = not self.before(DAY_WORD) if name is None else name
-        first = "mùng " if int(day) <= 10 and not self.before(FIRST_DAYS) else ""
+        named = not self.before(patterns.DAY_WORD) if name is None else name
+        first = "mùng " if int(day) <= 10 and not self.before(patterns.FIRST_DAYS) else ""
         words = f"{'ngày ' if named else ''}{first}{self._cardinal(day)} {self._month_words(month)}"
         return f"{words} năm {self._cardinal(year)}" if year else words
 
@@ -280,7 +142,7 @@ class Reader:
         return f"tháng {'tư' if int(month) == 4 else self._cardinal(month)}"
 
     def _iso_day(self) -> bool:
-        found = ISO_DAY.match(self.text, self.at)
+        found = patterns.ISO_DAY.match(self.text, self.at)
         if not found:
             return False
         year, month, day = found.groups()
@@ -290,20 +152,22 @@ class Reader:
 
     def _days(self) -> bool:
         """`20–25/9`: the month stands once for both days."""
-        found = DAYS.match(self.text, self.at)
+        found = patterns.DAYS.match(self.text, self.at)
         if not found:
             return False
         first, last, month, year = found.groups()
         if int(first) >= int(last) or not (_exists(first, month, year) and _exists(last, month, year)):
             return False
-        if self.before(ADDRESS):
+        if self.before(patterns.ADDRESS):
             return False
-        start = "ngày " if not self.before(DAY_WORD) else ""
+        start = "ngày " if not self.before(patterns.DAY_WORD) else ""
         start += f"{'mùng ' if int(first) <= 10 else ''}{self._cardinal(first)}"
-        return self.say(f"{start} đến {self._day_of_month(last, month, year or '', name=True)}", len(found[0]), "date")
+        return self.say(
+            f"{start} đến {self._day_of_month(last, month, year or '', name=True)}", len(found[0]), "date"
+        )
 
     def _day(self) -> bool:
-        found = DAY.match(self.text, self.at)
+        found = patterns.DAY.match(self.text, self.at)
         if not found:
             return False
         day, mark, month, year = found.groups()
@@ -313,8 +177,8 @@ class Reader:
         return self.say(spoken, len(found[0]), "date", why=Why.NO_SUCH_DAY)
 
     def _short_day(self) -> bool:
-        found = SHORT_DAY.match(self.text, self.at)
-        if not found or self.before(ADDRESS):
+        found = patterns.SHORT_DAY.match(self.text, self.at)
+        if not found or self.before(patterns.ADDRESS):
             return False
         day, month, short = found.groups()
         year = f"20{short}"
@@ -324,44 +188,44 @@ class Reader:
 
     def _month(self) -> bool:
         """`9/2021`, with or without "tháng" before it; after "quý" and the like it is that of a year."""
-        found = MONTH.match(self.text, self.at)
+        found = patterns.MONTH.match(self.text, self.at)
         if not found:
             return False
         month, mark, year = found.groups()
         in_year = f"năm {self._cardinal(year)}"
-        if self.before(MONTH_WORD):
+        if self.before(patterns.MONTH_WORD):
             said = "tư" if int(month) == 4 else self._cardinal(month)
             return self.say(f"{said} {in_year}", len(found[0]), "date")
-        if mark == "/" and self.before(PERIOD_WORD):
+        if mark == "/" and self.before(patterns.PERIOD_WORD):
             return self.say(f"{self._cardinal(month)} {in_year}", len(found[0]), "date")
-        if mark == "-" or self.before(ADDRESS):
+        if mark == "-" or self.before(patterns.ADDRESS):
             return False
         return self.say(
             f"{self._month_words(month)} {in_year}",
             len(found[0]),
             "date",
-            why=None if self.before(AROUND_A_DAY) else Why.MONTH_OR_FRACTION,
+            why=None if self.before(patterns.AROUND_A_DAY) else Why.MONTH_OR_FRACTION,
         )
 
     def _date_like(self) -> bool:
         """`20/9`: a day, a fraction, a house number … as what stands before it says."""
-        found = DATE_LIKE.match(self.text, self.at)
+        found = patterns.DATE_LIKE.match(self.text, self.at)
         if not found:
             return False
         day, mark, month = found.groups()
         length = len(found[0])
         if self.text[self.at + length : self.at + length + 1].isalpha():
             return False
-        plain_day = self.before(DAY_WORD)
+        plain_day = self.before(patterns.DAY_WORD)
         if mark == "-":
             return self._date_with_dash(day, month, length, plain_day=plain_day)
-        if self.before(ADDRESS) or self.before(RATIO_WORD):
+        if self.before(patterns.ADDRESS) or self.before(patterns.RATIO_WORD):
             return False
-        if not plain_day and self.before(FRACTION) and not self.before(AROUND_A_DAY):
+        if not plain_day and self.before(patterns.FRACTION) and not self.before(patterns.AROUND_A_DAY):
             return self._fraction(day, month, length)
         if not _exists(day, month):
             return False
-        known = plain_day or self.before(AROUND_A_DAY) or self.kind in {"range", "date"}
+        known = plain_day or self.before(patterns.AROUND_A_DAY) or self.kind in {"range", "date"}
         why = None if known else Why.DATE_OR_FRACTION
         return self.say(self._day_of_month(day, month), length, "date", why=why)
 
@@ -374,7 +238,7 @@ class Reader:
         if plain_day:
             spoken = f"{self._cardinal(day)} đến {self._cardinal(month)}"
             return self.say(spoken, length, "range", why=Why.DATE_OR_RANGE)
-        if rising or not self.before(AROUND_A_DAY):
+        if rising or not self.before(patterns.AROUND_A_DAY):
             return False
         return self.say(self._day_of_month(day, month), length, "date", why=Why.DATE_OR_RANGE)
 
@@ -384,13 +248,13 @@ class Reader:
         return self.say(f"{self._cardinal(above)} {join} {below_said}", length, "number", why=why)
 
     def _clock(self) -> bool:
-        found = CLOCK.match(self.text, self.at)
+        found = patterns.CLOCK.match(self.text, self.at)
         if found:
             hour = found[1]
             minute = next((part for part in found.groups()[1:6] if part), "")
             second = found[7] or ""
             colon = found[6] is not None
-            if colon and (int(hour) > 24 or self.before(RATIO_WORD)):
+            if colon and (int(hour) > 24 or self.before(patterns.RATIO_WORD)):
                 return False
             words = f"{self._cardinal(hour)} giờ"
             if minute and int(minute):
@@ -400,7 +264,7 @@ class Reader:
             impossible = bool(minute) and int(hour) > 24
             self.value = int(hour)
             return self.say(words, len(found[0]), "time", why=Why.NO_SUCH_TIME if impossible else None)
-        doubtful = HOURS_AND_WORD.match(self.text, self.at)
+        doubtful = patterns.HOURS_AND_WORD.match(self.text, self.at)
         if doubtful:
             spoken = f"{self._cardinal(doubtful[1])} giờ {self._cardinal(doubtful[2])}"
             return self.say(spoken, len(doubtful[0]), "time", why=Why.SEVERAL_MEANINGS)
@@ -408,31 +272,33 @@ class Reader:
 
     def _vulgar(self) -> bool:
         """½, which was one sign."""
-        found = VULGAR.match(self.text, self.at)
+        found = patterns.VULGAR.match(self.text, self.at)
         return found is not None and self._fraction(found[1], found[2], len(found[0]))
 
     # Numbers of things that are not counted
 
     def _url(self) -> bool:
-        found = URL.match(self.text, self.at)
+        found = patterns.URL.match(self.text, self.at)
         if not found or not any(character.isalpha() for character in found[0]):
             return False
         address = re.sub(r"^https?://(?:www\.)?|^www\.", "", found[0], flags=re.IGNORECASE).rstrip("/")
         words = []
-        for part in re.findall(rf"{_LETTER}+|[0-9]+|.", address):
-            if part.isdigit():
+        for part in re.findall(rf"{patterns.LETTER}+|[0-9]+|.", address):
+            if part[0] in "0123456789":
                 words.append(digits(part))
             elif part.isalpha():
-                known = next((e.spoken for e in self.lexicon.starting(part[0]) if e.written == part.lower()), None)
+                known = next(
+                    (e.spoken for e in self.lexicon.starting(part[0]) if e.written == part.lower()), None
+                )
                 pieces = syllables.split(part) if len(part) > 2 else None
                 words.append(known or " ".join(pieces or ()) or syllables.spell(part))
             else:
-                words.append(_IN_ADDRESSES.get(part, ""))
+                words.append(signs.IN_ADDRESSES.get(part, ""))
         return self.say(f", {' '.join(filter(None, words))},", len(found[0]), why=Why.ADDRESS_OF_A_PAGE)
 
     def _document(self) -> bool:
         """`5599/QĐ-BYT`: the number, what kind of document unless that was just said, and by whom."""
-        found = DOCUMENT.match(self.text, self.at)
+        found = patterns.DOCUMENT.match(self.text, self.at)
         if not found:
             return False
         number, year, codes = found.groups()
@@ -459,7 +325,7 @@ class Reader:
         return self.say(f"{said} {' '.join(nouns)}", len(found[0]), why=Why.CODE if unknown else None)
 
     def _said_just_before(self, noun: str) -> bool:
-        tail = self.text[max(0, self.at - _BEFORE) : self.at].lower()
+        tail = self.text[max(0, self.at - patterns.BEFORE) : self.at].lower()
         return re.search(rf"{re.escape(noun)}(?: số)?[\s:]*$", tail) is not None
 
     def _number_and_letter(self, text: str) -> str:
@@ -468,52 +334,52 @@ class Reader:
         return self._cardinal(text)
 
     def _plate(self) -> bool:
-        found = PLATE.match(self.text, self.at)
+        found = patterns.PLATE.match(self.text, self.at)
         if not found:
             return False
         series = " ".join(digits(c) if c.isdigit() else syllables.spell(c) for c in found[2])
         return self.say(f"{digits(found[1])} {series}, {digits(found[3])}", len(found[0]))
 
     def _phone(self) -> bool:
-        found = PHONE.match(self.text, self.at)
+        found = patterns.PHONE.match(self.text, self.at)
         if found and (found[0].startswith("1") or _looks_like_a_phone(found[0])):
             groups = re.findall(r"[0-9]+", found[0])
             if len(groups) == 1:
                 groups = _in_groups(groups[0])
             plus = "cộng " if found[0].startswith("+") else ""
             return self.say(plus + ", ".join(map(digits, groups)), len(found[0]), "phone")
-        plain = SHORT_NUMBER.match(self.text, self.at)
-        if plain and self.before(CALL_STRONG):
+        plain = patterns.SHORT_NUMBER.match(self.text, self.at)
+        if plain and self.before(patterns.CALL_STRONG):
             return self.say(digits(plain[0]), len(plain[0]), "phone")
-        if plain and plain[0] in _EMERGENCY and self.before(CALL):
+        if plain and plain[0] in signs.EMERGENCY and self.before(patterns.CALL):
             return self.say(digits(plain[0]), len(plain[0]), "phone", why=Why.PHONE_OR_NUMBER)
         return False
 
     def _slashes(self) -> bool:
-        found = SLASHES.match(self.text, self.at)
-        if not found or self.text[self.at + len(found[0]) : self.at + len(found[0]) + 1].isalpha():
-            # `24/24h` keeps its hour for the number rule.
-            if not found or not re.match(r"h(?!\w)", self.text[self.at + len(found[0]) :][:2]):
-                return False
+        found = patterns.SLASHES.match(self.text, self.at)
+        if not found:
+            return False
+        rest = self.text[found.end() : found.end() + 2]
+        hours = re.match(r"h(?!\w)", rest) is not None  # 24/24h
+        if rest[:1].isalpha() and not hours:
+            return False
         parts = found[0].split("/")
-        address = self.before(ADDRESS)
+        address = self.before(patterns.ADDRESS)
         if len(parts) == 2 and found[0].replace("/", "").isdigit() and not address:
             above, below = parts
-            if not self.before(RATIO_WORD) and found[0] != "24/24":
-                why = None if self.before(FRACTION) else Why.DATE_OR_FRACTION
+            if not self.before(patterns.RATIO_WORD) and found[0] != "24/24":
+                why = None if self.before(patterns.FRACTION) else Why.DATE_OR_FRACTION
                 if len(above) > 6 or len(below) > 6 or int(below) == 0:
                     why = Why.LONG_NUMBER
                 if int(above) <= 31 and int(below) <= 12 and why is Why.DATE_OR_FRACTION and int(above) > 10:
                     why = Why.NO_SUCH_DAY
                 return self._fraction(above, below, len(found[0]), why=why)
         spoken = " trên ".join(map(self._digits_or_cardinal, parts))
-        sure = address or self.before(RATIO_WORD) or found[0] == "24/24"
+        sure = address or self.before(patterns.RATIO_WORD) or found[0] == "24/24"
         unit = ""
         length = len(found[0])
-        if self.text[self.at + length : self.at + length + 1] == "h":
+        if hours:
             unit, length = " giờ", length + 1
-        elif self.text[self.at + length : self.at + length + 1].isalpha():
-            return False
         return self.say(spoken + unit, length, "number", why=None if sure else Why.SLASH)
 
     def _digits_or_cardinal(self, text: str) -> str:
@@ -522,18 +388,18 @@ class Reader:
         return self._cardinal(text) if len(text) <= 6 else digits(text)
 
     def _ratio(self) -> bool:
-        found = RATIO.match(self.text, self.at)
+        found = patterns.RATIO.match(self.text, self.at)
         if not found:
             return False
-        join = " trên " if self.before(RATIO_WORD) else ", "
+        join = " trên " if self.before(patterns.RATIO_WORD) else ", "
         spoken = join.join(self._cardinal(part) for part in found.groups())
-        why = None if self.before(RATIO_WORD) else Why.NO_SUCH_TIME
+        why = None if self.before(patterns.RATIO_WORD) else Why.NO_SUCH_TIME
         return self.say(spoken, len(found[0]), "number", why=why)
 
     # Numbers that count or measure
 
     def _number(self) -> bool:
-        found = NUMBER.match(self.text, self.at)
+        found = patterns.NUMBER.match(self.text, self.at)
         assert found is not None
         parts = found.groupdict()
         length = len(found[0])
@@ -547,7 +413,7 @@ class Reader:
             whole, fraction = parts["english"].replace(",", ""), parts["english_fraction"] or ""
             why = Why.DECIMAL_OR_THOUSANDS
         elif fraction and parts["mark"] == ".":
-            dated = DAY_WORD if _is_day(whole, fraction) else None
+            dated = patterns.DAY_WORD if _is_day(whole, fraction) else None
             if dated and self.before(dated):
                 return self.say(self._day_of_month(whole, fraction), length, "date")
             why = Why.DECIMAL_OR_DATE if _is_day(whole, fraction) else Why.DECIMAL_OR_THOUSANDS
@@ -569,14 +435,14 @@ class Reader:
             if len(whole) > 15:
                 return f"{digits(whole)} phẩy {digits(fraction)}", Why.LONG_NUMBER
             return decimal(whole, fraction, self.numerals), None
-        if self.before(RANK_WORD) and len(whole) <= 4:
+        if self.before(patterns.RANK_WORD) and len(whole) <= 4:
             return ordinal(int(whole), self.numerals), None
-        if self.before(ORDER_WORD) and len(whole) <= 4:
+        if self.before(patterns.ORDER_WORD) and len(whole) <= 4:
             return ordinal(int(whole), self.numerals), None
-        if self.before(MONTH_WORD) and whole.lstrip("0") == "4":
+        if self.before(patterns.MONTH_WORD) and whole.lstrip("0") == "4":
             return "tư", None
-        if self.before(DAY_WORD) and len(whole) <= 2 and 1 <= int(whole) <= 10:
-            first = "" if self.before(FIRST_DAYS) else "mùng "
+        if self.before(patterns.DAY_WORD) and len(whole) <= 2 and 1 <= int(whole) <= 10:
+            first = "" if self.before(patterns.FIRST_DAYS) else "mùng "
             return f"{first}{self._cardinal(whole)}", None
         if whole.startswith("0") and len(whole) > 2:
             return digits(whole), Why.LONG_NUMBER
@@ -587,9 +453,9 @@ class Reader:
     def _tail(self, rest: int, whole: str) -> tuple[str, int, str, Why | None]:
         """What belongs to a number and follows it: its words, their length, kind and doubt."""
         text = self.text
-        if found := PERCENT.match(text, rest):
+        if found := patterns.PERCENT.match(text, rest):
             return f" phần {'nghìn' if found[1] else 'trăm'}", len(found[0]), "percent", None
-        if found := DEGREES.match(text, rest):
+        if found := patterns.DEGREES.match(text, rest):
             return f" độ {'xê' if found[1] == 'C' else 'ép'}", len(found[0]), "temperature", None
         if found := self._money.match(text, rest):
             entry = self.lexicon.of_kind("money")[found[1]]
@@ -600,11 +466,11 @@ class Reader:
             words = f" {unit.spoken}{self._each(found[2], 'trên')}"
             kind = "time" if found[1] == "h" else "unit"
             return words, len(found[0]), kind, None
-        if found := MINUTES.match(text, rest):
+        if found := patterns.MINUTES.match(text, rest):
             return " phút", 1, "time", Why.SEVERAL_MEANINGS
-        if found := TIMES.match(text, rest):
+        if found := patterns.TIMES.match(text, rest):
             return " nhân", len(found[0]), "", None
-        if found := GLUED.match(text, rest):
+        if found := patterns.GLUED.match(text, rest):
             letters = found[1]
             if letters.isupper() and len(letters) == 1:
                 return f" {syllables.spell(letters)}", 1, "", None
@@ -622,18 +488,19 @@ class Reader:
     # Words
 
     def _word(self) -> None:
-        if (found := URL.match(self.text, self.at)) and re.search(r"[@.]", found[0]) and self._url():
+        if (found := patterns.URL.match(self.text, self.at)) and re.search(r"[@.]", found[0]) and self._url():
             return
         if self._known_word():
             return
-        if (code := CODE.match(self.text, self.at)) is not None and self._code(code[0]):
+        if (code := patterns.CODE.match(self.text, self.at)) is not None and self._code(code[0]):
             return
-        found = WORD.match(self.text, self.at)
-        assert found is not None
+        found = patterns.WORD.match(self.text, self.at)
+        if found is None:
+            foreign = patterns.FOREIGN.match(self.text, self.at)
+            assert foreign is not None  # the first character is a letter
+            self.say("", len(foreign[0]), why=Why.LEFT_OUT)
+            return
         word = found[0]
-        if not all(character.lower() in syllables.ALPHABET for character in word):
-            self.say("", len(word), why=Why.LEFT_OUT)
-            return
         if self._roman_word(word):
             return
         self._plain_word(word)
@@ -663,7 +530,7 @@ class Reader:
 
     def _title(self, entry: Entry, end: int) -> bool:
         """TP. Phủ Lý, Q.1, BS Nguyễn: with or without a dot, before a name or a number."""
-        named = NAMED.match(self.text, end)
+        named = patterns.NAMED.match(self.text, end)
         dot = self.text[end : end + 1] == "."
         if entry.kind == "initial" and not (dot and named):
             return False
@@ -682,7 +549,7 @@ class Reader:
         start = self.text.rfind("\n", 0, self.at) + 1
         if self._capitals_line[0] != start:
             end = self.text.find("\n", start)
-            words = WORD.findall(self.text[start : end if end >= 0 else len(self.text)])
+            words = patterns.WORD.findall(self.text[start : end if end >= 0 else len(self.text)])
             shouting = sum(word.isupper() and len(word) > 1 and syllables.is_syllable(word) for word in words)
             self._capitals_line = (start, shouting >= 2 and 2 * shouting >= len(words))
         return self._capitals_line[1]
@@ -690,9 +557,9 @@ class Reader:
     def _roman_word(self, word: str) -> bool:
         if not ROMAN.fullmatch(word):
             return False
-        if self.before(ROMAN_WORD):
+        if self.before(patterns.ROMAN_WORD):
             return self.say(self._cardinal(roman(word)), len(word), "number")
-        if self.before(ORDER_WORD):
+        if self.before(patterns.ORDER_WORD):
             return self.say(ordinal(roman(word), self.numerals), len(word), "number")
         if len(word) < 2 or set(word) - set("IVX") or self._capitals():
             return False
@@ -712,12 +579,16 @@ class Reader:
 
     def _code(self, written: str) -> bool:
         """F0, H5N1, B.1.1.7, QL1A: letters by name, up to two digits as a number, more one by one."""
-        letters = WORD.match(written)[0]  # type: ignore[index]
+        letters = patterns.WORD.match(written)[0]  # type: ignore[index]
         if re.fullmatch(r"T[2-7]", written):
             spoken = f"thứ {ordinal(int(written[1]), self.numerals)}"
             return self.say(spoken, len(written), "weekday", why=Why.SEVERAL_MEANINGS)
         entry = self.lexicon.of_kind("word").get(letters)
-        if "-" in written and entry is None and not (letters.isupper() and not syllables.is_syllable(letters)):
+        if (
+            "-" in written
+            and entry is None
+            and not (letters.isupper() and not syllables.is_syllable(letters))
+        ):
             return False  # "Hà Nam-35" is a name and a number
         if not letters.isupper() and syllables.is_syllable(letters) and len(letters) > 1:
             return False
@@ -725,8 +596,8 @@ class Reader:
         if unit is not None:
             return self.say(unit.spoken, len(written))
         words = []
-        for part in re.findall(rf"{_LETTER}+|[0-9]+", written):
-            if part.isdigit():
+        for part in re.findall(rf"{patterns.LETTER}+|[0-9]+", written):
+            if part[0] in "0123456789":
                 words.append(self._cardinal(part) if len(part) <= 2 and part[0] != "0" else digits(part))
             elif (known := self.lexicon.of_kind("word").get(part)) is not None:
                 words.append(known.spoken)
@@ -763,14 +634,14 @@ class Reader:
             self.say(character, 1)
         elif character == "…":
             self.say(".", 1)
-        elif character in _SILENT:
+        elif character in signs.SILENT:
             kind = self.kind
             self.say("", 1, kind)
-        elif character in "$€" and (found := PRICE.match(self.text, self.at)):
+        elif character in "$€" and (found := patterns.PRICE.match(self.text, self.at)):
             self._price(found)
-        elif character in _SIGNS:
-            self.say(_SIGNS[character], 1)
-        elif character in _COMMA:
+        elif character in signs.SPOKEN:
+            self.say(signs.SPOKEN[character], 1)
+        elif character in signs.PAUSES:
             self.say(",", 1)
         else:
             self.say("", 1, why=Why.LEFT_OUT)
@@ -784,29 +655,33 @@ class Reader:
 
     def _dash(self) -> bool:
         """Between two numbers, times or days a dash is "đến"; before one it may be a minus."""
-        following = TO_NUMBER.match(self.text, self.at)
-        weekdays = TO_WEEKDAY.match(self.text, self.at)
-        if self.kind and weekdays and (self.kind == "weekday" or self.before(WEEKDAY)):
+        following = patterns.TO_NUMBER.match(self.text, self.at)
+        weekdays = patterns.TO_WEEKDAY.match(self.text, self.at)
+        if self.kind and weekdays and (self.kind == "weekday" or self.before(patterns.WEEKDAY)):
             return self.say("đến", len(weekdays[0]), "range")
         if following and self.kind in {"number", "time", "date", "percent", "money", "temperature", "unit"}:
             if self.kind == "number":
-                after = NUMBER.match(self.text, self.at + len(following[0]))
+                after = patterns.NUMBER.match(self.text, self.at + len(following[0]))
                 right = re.sub(r"[.](?=[0-9]{3})", "", after[0]).replace(",", ".") if after else ""
                 if right.count(".") <= 1 and float(right[:15] or 0) <= self.value:
                     return self.say(",", len(following[0]), why=Why.RANGE_OR_SCORE)
             return self.say("đến", len(following[0]), "range")
         glued = following and len(following[0]) == 1
         if glued and (self.at == 0 or self.text[self.at - 1] in " \n("):
-            degrees = BELOW_ZERO.match(self.text, self.at)
+            degrees = patterns.BELOW_ZERO.match(self.text, self.at)
             return self.say("âm", 1, why=None if degrees else Why.NEGATIVE)
-        between = self.at > 0 and self.text[self.at - 1].isalpha() and self.text[self.at + 1 : self.at + 2].isalpha()
+        between = (
+            self.at > 0
+            and self.text[self.at - 1].isalpha()
+            and self.text[self.at + 1 : self.at + 2].isalpha()
+        )
         if between and self.text[self.at] == "-":
             return self.say("", 1)
         return False
 
     def _slash(self) -> None:
         """Between words: "mỗi" after an amount (5.000đ/người, 2 lần/ngày), else a pause that the author sees."""
-        amount = self.kind in {"money", "unit", "number"} or self.before(NUMBERED)
+        amount = self.kind in {"money", "unit", "number"} or self.before(patterns.NUMBERED)
         unit = self._units.match(self.text, self.at + 1) if amount else None
         if unit is not None and unit.start(1) == self.at + 1:
             self.say(f"mỗi {self.lexicon.of_kind('unit')[unit[1]].spoken}", 1 + len(unit[0]))
@@ -819,7 +694,9 @@ class Reader:
 def _alternation(entries: object) -> re.Pattern[str]:
     """A unit after a number, in the second group what it is counted by ("km/h")."""
     names = sorted(map(re.escape, entries), key=len, reverse=True)  # type: ignore[call-overload]
-    return re.compile(rf"\s?({'|'.join(names) or '(?!)'})(?:/(h|s|ngày|giờ|phút|giây|ml|l|kg|m2|m3|m²|m³)(?![\w²³]))?(?![\w²³])")
+    return re.compile(
+        rf"\s?({'|'.join(names) or '(?!)'})(?:/(h|s|ngày|giờ|phút|giây|ml|l|kg|m2|m3|m²|m³)(?![\w²³]))?(?![\w²³])"
+    )
 
 
 def _letter(letter: str) -> str:
