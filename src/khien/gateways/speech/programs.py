@@ -89,7 +89,7 @@ def must_run(
         ran = run(command, folder, timeout_s=timeout_s, feed=feed, out=out)
     except OSError as fault:
         raise EngineFailed(
-            _("Không chạy được %(name)s: %(why)s.") % {"name": command[0], "why": fault.strerror},
+            _("Không chạy được %(name)s: %(why)s.") % {"name": Path(command[0]).name, "why": fault.strerror},
             way_out=_("Nhờ quản trị viên xem “khien doctor”, hoặc tải lên bản ghi âm."),
         ) from fault
     name = Path(command[0]).name

@@ -33,6 +33,7 @@ CLOCK = re.compile(
     r"([0-9]{1,2})(?:\s?(?:h|giờ)\s?([0-5][0-9])(?!\s?(?:%|người|ca))(?:\s?(?:phút|['’′]|ph|p(?!\w)))?"
     r"|\s?giờ\s([0-9])(?=\s*(?:phút|sáng|trưa|chiều|tối|đêm|ngày|hôm|đến|[-–,.;:!?)]|$))(?:\s?phút)?"
     r"|g([0-5][0-9])(?:\s?phút)?"
+    r"|\s?g(?=\s(?:sáng|trưa|chiều|tối|đêm))"
     r"|\s?h(?:([0-9])(?![0-9]))?"
     r"|:([0-5][0-9])(?::([0-5][0-9]))?)"
     r"(?![0-9\w]|[.:/][0-9])",
@@ -85,7 +86,7 @@ BEFORE = 48
 
 def _after(words: str) -> re.Pattern[str]:
     """Matches text that ends with one of the words and what may stand between it and a number."""
-    return re.compile(rf"(?:^|[^\w])(?:{words})[\s:.]*$", re.IGNORECASE)
+    return re.compile(rf"(?:^|[^\w])(?:{words})[\s:.(]*$", re.IGNORECASE)
 
 
 DAY_WORD = _after("ngày|mùng|mồng")
@@ -123,4 +124,13 @@ ORDER_WORD = _after("thứ")
 RANK_WORD = _after(
     "lần thứ|đứng thứ|hạng thứ|người thứ|ngày thứ|mũi thứ|liều thứ|tuần thứ|xếp thứ|vị trí thứ"
 )
-NUMBERED = re.compile(rf"{_N}[.,0-9]*\s+{LETTER}+$")
+NUMBERED = re.compile(rf"[0-9][.,0-9]*(?:\s?{LETTER}{{1,8}}){{1,3}}(?:/{LETTER}{{1,8}}){{0,2}}$")
+INITIALS = re.compile(rf"[A-ZĐ](?:\.[A-ZĐ])+(?!{LETTER}|[0-9])")
+SHARE_OF = re.compile(
+    r"\s(?:số|dân số|tổng|diện tích|thời gian|quân số|quãng|chiều|lượng|công suất|sức chứa)(?!\w)"
+)
+OF_COUNTED = re.compile(
+    r"\s(?:huyện|xã|phường|thôn|tổ|mẫu|ca|người|trường|hộ|liều|đơn vị|cơ sở|bệnh nhân|trạm|chốt"
+    r"|phiếu|đại biểu|trường hợp)(?!\w)"
+)
+AND_AGAIN = re.compile(r"[\s,;/]*(?:(?:và|hoặc|hay)\s+)?")

@@ -62,6 +62,7 @@ class Reader:
         # What was said last, for a dash after it: "number", "time", "date" …, "" after anything else.
         self.kind = ""
         self.value = 0.0
+        self._ended: dict[str, int] = {}
         self._capitals_line: tuple[int, bool] = (-1, False)
         self._units = _alternation(lexicon.of_kind("unit"))
         self._money = _alternation(lexicon.of_kind("money"))
@@ -120,7 +121,14 @@ class Reader:
             self._doubt(length, spoken, why)
         self.at += length
         self.kind = kind
+        if kind in {"phone", "date"}:
+            self._ended[kind] = self.at
         return True
+
+    def _goes_on(self, kind: str) -> bool:
+        """Was the last thing a phone number (a day), with only a comma or "và" since?"""
+        since = self._ended.get(kind, -1)
+        return since >= 0 and patterns.AND_AGAIN.fullmatch(self.text[since : self.at][:20]) is not None
 
     def _doubt(self, length: int, spoken: str, why: Why) -> None:
         end = self.at + length
@@ -225,7 +233,15 @@ class Reader:
             return self._fraction(day, month, length)
         if not _exists(day, month):
             return False
-        known = plain_day or self.before(patterns.AROUND_A_DAY) or self.kind in {"range", "date"}
+        known = (
+            plain_day or self.before(patterns.AROUND_A_DAY) or self._goes_on("date") or self.kind == "range"
+        )
+        if not known and patterns.SHARE_OF.match(self.text, self.at + length):
+            return self._fraction(day, month, length)
+        if not known and patterns.OF_COUNTED.match(self.text, self.at + length):
+            return self.say(f"{self._cardinal(day)} trên {self._cardinal(month)}", length, "number")
+        if found[0] == "24/7" and not known:
+            return self.say("hai mươi tư trên bảy", length, "number", why=Why.DATE_OR_FRACTION)
         why = None if known else Why.DATE_OR_FRACTION
         return self.say(self._day_of_month(day, month), length, "date", why=why)
 
@@ -349,7 +365,7 @@ class Reader:
             plus = "cộng " if found[0].startswith("+") else ""
             return self.say(plus + ", ".join(map(digits, groups)), len(found[0]), "phone")
         plain = patterns.SHORT_NUMBER.match(self.text, self.at)
-        if plain and self.before(patterns.CALL_STRONG):
+        if plain and (self.before(patterns.CALL_STRONG) or self._goes_on("phone")):
             return self.say(digits(plain[0]), len(plain[0]), "phone")
         if plain and plain[0] in signs.EMERGENCY and self.before(patterns.CALL):
             return self.say(digits(plain[0]), len(plain[0]), "phone", why=Why.PHONE_OR_NUMBER)
@@ -368,7 +384,13 @@ class Reader:
         if len(parts) == 2 and found[0].replace("/", "").isdigit() and not address:
             above, below = parts
             if not self.before(patterns.RATIO_WORD) and found[0] != "24/24":
-                why = None if self.before(patterns.FRACTION) else Why.DATE_OR_FRACTION
+                counted = patterns.OF_COUNTED.match(self.text, found.end())
+                sure = (
+                    counted
+                    or self.before(patterns.FRACTION)
+                    or patterns.SHARE_OF.match(self.text, found.end())
+                )
+                why = None if sure else Why.DATE_OR_FRACTION
                 if len(above) > 6 or len(below) > 6 or int(below) == 0:
                     why = Why.LONG_NUMBER
                 if int(above) <= 31 and int(below) <= 12 and why is Why.DATE_OR_FRACTION and int(above) > 10:
@@ -490,6 +512,9 @@ class Reader:
     def _word(self) -> None:
         if (found := patterns.URL.match(self.text, self.at)) and re.search(r"[@.]", found[0]) and self._url():
             return
+        if (initials := patterns.INITIALS.match(self.text, self.at)) is not None:
+            self.say(syllables.spell(initials[0]), len(initials[0]))
+            return
         if self._known_word():
             return
         if (code := patterns.CODE.match(self.text, self.at)) is not None and self._code(code[0]):
@@ -568,7 +593,8 @@ class Reader:
     def _plain_word(self, word: str) -> None:
         lower = word.lower()
         if len(word) == 1:
-            self.say(_letter(word), 1)
+            times = word == "x" and re.match(r"\s?[0-9]", self.text[self.at + 1 : self.at + 3])
+            self.say("nhân" if times else _letter(word), 1)
         elif syllables.is_syllable(word):
             weekday = "weekday" if lower in {"nhật"} else ""
             self.say(lower if word.isupper() else word, len(word), weekday)
