@@ -192,8 +192,13 @@ def works() -> bool:
 
 
 def have_test_programs() -> None:
-    """Tests need Debian's Chromium and pdftoppm: installed when we may, else said how."""
-    programs = {"chromium": ("chromium", "chromium-browser", "google-chrome"), "poppler-utils": ("pdftoppm",)}
+    """Tests need Debian's Chromium, pdftoppm and speech: installed when we may, else said how."""
+    programs = {
+        "chromium": ("chromium", "chromium-browser", "google-chrome"),
+        "poppler-utils": ("pdftoppm",),
+        "espeak-ng": ("espeak-ng",),
+        "lame": ("lame",),
+    }
     missing = [package for package, names in programs.items() if not any(map(shutil.which, names))]
     if not missing:
         return

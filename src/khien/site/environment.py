@@ -132,6 +132,12 @@ SETTINGS: dict[str, Setting] = {
             "same",
             "how receipts write the message id: `same`, `decimal` (the answer has hex), `hex` (decimal)",
         ),
+        Setting(
+            "KHIEN_SPEECH_COMMAND",
+            "",
+            "another speech engine than espeak-ng: a command that reads UTF-8 text and writes WAV; "
+            "`{voice}` in it becomes north, central or south",
+        ),
         Setting("KHIEN_DEMO", "0", "demo data, demo accounts and the faster clock; never in production"),
         Setting("KHIEN_TEST_DATA", "", "data sets for tests that may not ship; default `../shared/data`"),
     )

@@ -55,6 +55,7 @@ KHIEN_SMPP_SOURCE_TON = environment.get("KHIEN_SMPP_SOURCE_TON").number()
 KHIEN_SMPP_SOURCE_NPI = environment.get("KHIEN_SMPP_SOURCE_NPI").number()
 KHIEN_SMPP_ALPHABET = environment.get("KHIEN_SMPP_ALPHABET").text()
 KHIEN_SMPP_RECEIPT_IDS = environment.get("KHIEN_SMPP_RECEIPT_IDS").text()
+KHIEN_SPEECH_COMMAND = environment.get("KHIEN_SPEECH_COMMAND").text()
 
 KERNEL = [
     f"khien.kernel.{name}"
