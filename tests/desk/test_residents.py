@@ -9,16 +9,22 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from khien.desk.models import SignInCode
 from khien.gateways.sms.models import SimulatedMessage
 from khien.kernel.acts import read
 from khien.kernel.people.models import Person
-from khien.kernel.staff import Role
+from khien.kernel.residents.models import SignInCode
+from khien.kernel.rules import verbs as rules
+from khien.kernel.staff import Role, system_actor
 from khien.kernel.staff.reads import NOBODY, RESIDENT_SESSION_KEY
 from tests.factories import make_actor, make_person, make_province
 
 pytestmark = pytest.mark.django_db
 PHONE = "+84912345678"
+
+
+@pytest.fixture(autouse=True)
+def rules_in_force() -> None:
+    rules.load_seed(system_actor("test"))
 
 
 @pytest.fixture

@@ -33,6 +33,7 @@ DATABASE_COMMANDS: dict[str, tuple[str, str]] = {
     "keys rotate": ("khien.site.key_commands:rotate", "make a new key and seal identity numbers anew"),
     "engine status": ("khien.site.engine:status", "how far the engine's segments go"),
     "engine rebuild": ("khien.site.engine:rebuild", "make the engine's segments anew from the database"),
+    "retention prove": ("khien.kernel.rules.command:prove", "check that nothing is kept beyond its rule"),
     "audit verify": ("khien.kernel.audit.command:verify", "check the chain of the audit lines"),
     "import linelist": ("khien.rooms.tracing.command:import_linelist", "read a line list of cases"),
     "import contacts": ("khien.rooms.tracing.command:import_contacts", "read a log of who was near whom"),
