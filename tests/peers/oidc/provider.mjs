@@ -33,7 +33,9 @@ const provider = new Provider(issuer, {
   scopes: ['openid', 'identity'],
   conformIdTokenClaims: settings.conform,
   ttl: { IdToken: settings.id_token_s, Session: 600, Interaction: 600, Grant: 600, AccessToken: 600, AuthorizationCode: 60 },
-  features: { devInteractions: { enabled: true }, rpInitiatedLogout: { enabled: true } },
+  features: {
+    devInteractions: { enabled: true },
+    rpInitiatedLogout: { enabled: true } },
   findAccount: (ctx, id) => (id in settings.accounts
     ? { accountId: id, claims: () => ({ sub: id, citizen_id: settings.accounts[id] }) }
     : undefined),
