@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import pytest
 from django.test import Client
 from django.utils import timezone
@@ -16,7 +18,7 @@ from khien.kernel import clock
 from khien.kernel.acts import read
 from khien.kernel.people.models import Person
 from khien.kernel.presence import verbs as presence
-from khien.kernel.presence.stays import Stays
+from khien.kernel.presence.stays import columns
 from khien.kernel.residents.models import KnownBrowser, SignInCode
 from khien.kernel.rules import verbs as rules
 from khien.kernel.staff import Role, system_actor
@@ -187,10 +189,8 @@ def test_a_resident_sees_where_they_were_how_it_is_known_and_when_it_goes(
         place, other = make_place(person.unit, "Chợ Bầu"), make_person("Lê An", person.unit)
         for who, day, inferred in ((person.pk, 9, True), (person.pk, 10, False), (other.pk, 9, False)):
             enter = datetime(2022, 1, day, 1, 30, tzinfo=UTC)
-            presence.store(
-                Stays.of([(who, place.pk, enter, enter + timedelta(hours=1), inferred)], key=f"{who}-{day}"),
-                source="scan",
-            )
+            stay = columns([who], [place.pk], [enter], [enter + timedelta(hours=1)], [f"{who}-{day}"])
+            presence.store(replace(stay, exit_inferred=np.array([inferred])), source="scan")
         session = client.session
         session[RESIDENT_SESSION_KEY] = person.pk
         session.save()
