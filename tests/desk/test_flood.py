@@ -53,7 +53,12 @@ def web_server() -> Iterator[str]:
         os.environ.pop("KHIEN_PORT") if before is None else os.environ.update(KHIEN_PORT=before)
     process = subprocess.Popen(
         command,
-        env={**os.environ, "DATABASE_URL": url, "KHIEN_PROXIES": "1", "KHIEN_URL": f"http://127.0.0.1:{port}"},
+        env={
+            **os.environ,
+            "DATABASE_URL": url,
+            "KHIEN_PROXIES": "1",
+            "KHIEN_URL": f"http://127.0.0.1:{port}",
+        },
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -95,9 +100,7 @@ class Caller:
 
 
 def messages(number: str) -> list[str]:
-    return list(
-        SimulatedMessage.objects.filter(number=number).order_by("pk").values_list("text", flat=True)
-    )
+    return list(SimulatedMessage.objects.filter(number=number).order_by("pk").values_list("text", flat=True))
 
 
 def code_of(text: str) -> str:
@@ -161,7 +164,9 @@ def test_a_flood_of_numbers_stops_at_the_days_cap_and_tells_nothing(commune: Adm
         first, second = Caller(address, "203.0.113.8"), Caller(address, "203.0.113.9")
 
         def shape(answer: httpx.Response) -> tuple[int, str, str]:
-            text = re.sub(r'value="[^"]*"|hx-headers=\'[^\']*\'|0\d{3} \d{3} \d{3}|\d\d:\d\d', "…", answer.text)
+            text = re.sub(
+                r'value="[^"]*"|hx-headers=\'[^\']*\'|0\d{3} \d{3} \d{3}|\d\d:\d\d', "…", answer.text
+            )
             return answer.status_code, answer.headers.get("Location", ""), text
 
         assert shape(first.ask(known[0])) == shape(second.ask("+84999999999"))

@@ -12,8 +12,8 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from khien.gateways.sms.models import SimulatedMessage
 from khien.desk.pages.residents import BROWSER_COOKIE
+from khien.gateways.sms.models import SimulatedMessage
 from khien.kernel import clock
 from khien.kernel.acts import read
 from khien.kernel.people.models import Person

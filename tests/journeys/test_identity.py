@@ -141,7 +141,9 @@ def test_a_wrong_state_and_a_code_used_before_let_nobody_in(
     assert code
     # A stolen code with a state of one's own: the provider refuses a used code, and PKCE binds it to another verifier.
     thief.page.goto(f"{thief.address}/sign-in/identity/")
-    thief.open(f"/sign-in/identity/back/?state={_kept_state()}&code={code[1]}&iss={provider_issuer(provider)}")
+    thief.open(
+        f"/sign-in/identity/back/?state={_kept_state()}&code={code[1]}&iss={provider_issuer(provider)}"
+    )
     assert thief.page.inner_text("h1") == "Không đăng nhập được bằng VNeID"
     thief.open("/me/")
     thief.page.wait_for_url("**/sign-in/?next=**")

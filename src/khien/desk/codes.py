@@ -42,7 +42,9 @@ def send_all_due(language: str = "vi", limit: int = 1000) -> int:
 
 def _send(claimed: verbs.ClaimedCode, language: str) -> bool:
     with translation.override(language):
-        text = _("Khiên: mã đăng nhập của bạn là %(code)s, có hiệu lực %(minutes)s phút. Không đưa mã cho ai.")
+        text = _(
+            "Khiên: mã đăng nhập của bạn là %(code)s, có hiệu lực %(minutes)s phút. Không đưa mã cho ai."
+        )
         outcome = send_now(
             claimed.number,
             text % {"code": claimed.code, "minutes": claimed.minutes},

@@ -48,7 +48,9 @@ def _told(day: date, lines: list[AuditLine]) -> DeletionDay:
     last = lines[0]
     titles = {key: entry.title for key, entry in retention.items()}
     rows = []
-    for key in sorted({key for line in lines for key in (*line.details["gone"], *line.details.get("failed", {}))}):
+    for key in sorted(
+        {key for line in lines for key in (*line.details["gone"], *line.details.get("failed", {}))}
+    ):
         gone = sum(int(line.details["gone"].get(key, 0)) for line in lines)
         proofs: list[dict[str, Any]] = [p for p in last.details.get("proofs", []) if p["rule"] == key]
         left = sum(int(proof["left"]) for proof in proofs) if proofs else None

@@ -101,7 +101,10 @@ def old_backups(before: date) -> Iterator[str]:
     for line in notes.read_text().splitlines():
         note = json.loads(line)
         made = datetime.fromisoformat(note["made_at"])
-        if made < datetime(before.year, before.month, before.day, tzinfo=VIET_NAM) and Path(note["file"]).exists():
+        if (
+            made < datetime(before.year, before.month, before.day, tzinfo=VIET_NAM)
+            and Path(note["file"]).exists()
+        ):
             yield f"the backup {note['file']} of {made:%Y-%m-%d} still lies there"
 
 

@@ -84,9 +84,7 @@ class Hostile:
     def token(self) -> str:
         if self.raw_token is not None:
             return self.raw_token
-        return jwt.encode(
-            self.header, self.claims, self.signing or self.key, algorithms=["ES256", "HS256"]
-        )
+        return jwt.encode(self.header, self.claims, self.signing or self.key, algorithms=["ES256", "HS256"])
 
 
 @pytest.fixture

@@ -26,7 +26,9 @@ def log_csv(request: Request) -> HttpResponse:
     writer.writerow(["day", "rule", "kept_from", "deleted", "left", "failed", "seal", "digest"])
     for day in deletions.days(366):
         for row in day.rows:
-            writer.writerow([day.day, row.key, row.before, row.gone, row.left, int(row.failed), day.seal, day.digest])
+            writer.writerow(
+                [day.day, row.key, row.before, row.gone, row.left, int(row.failed), day.seal, day.digest]
+            )
         if not day.rows:
             writer.writerow([day.day, "", "", 0, 0, 0, day.seal, day.digest])
     return answer

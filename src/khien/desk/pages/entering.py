@@ -128,4 +128,3 @@ def _sorry(request: Request, why: str, status: int) -> HttpResponse:
 
 def _back() -> str:
     return settings.KHIEN_URL + reverse("desk:identity_back")
-

@@ -1,4 +1,4 @@
-"""A desk where an officer does one task for somebody who has no phone: seen, timed, and written down for that person."""
+"""A desk where an officer does one task for somebody without a phone: seen, timed, written down for that person."""
 
 from __future__ import annotations
 
@@ -46,7 +46,11 @@ def begin(request: Request, public_id: UUID) -> HttpResponse:
                 request.session[HELP_SESSION_KEY] = session.pk
                 return HttpResponseRedirect(reverse("desk:help", args=[session.pk]))
     else:
-        read(request.actor.for_purpose(_("xem để làm giúp tại quầy")), "desk.help_identity", persons=[person.pk])
+        read(
+            request.actor.for_purpose(_("xem để làm giúp tại quầy")),
+            "desk.help_identity",
+            persons=[person.pk],
+        )
     return render(
         request,
         "desk/help_begin.html",

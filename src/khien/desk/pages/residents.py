@@ -268,4 +268,3 @@ def _is_ours(request: Request, wanted: str) -> bool:
 
 def _go_on(request: Request) -> HttpResponse:
     return HttpResponseRedirect(request.session.pop(_NEXT, None) or reverse("desk:me"))
-

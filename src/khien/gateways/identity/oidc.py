@@ -56,8 +56,8 @@ class _Fetched:
 
 @dataclass(frozen=True)
 class OpenIdConnect:
-    """The provider at `issuer`. The claim `number_claim` of its ID token (or else of its userinfo) holds the number of a
-    document of the kind `number_kind` (cccd, cmnd, passport, insurance)."""
+    """The provider at `issuer`. The claim `number_claim` of its ID token (or else of its userinfo) holds the number of
+    a document of the kind `number_kind` (cccd, cmnd, passport, insurance)."""
 
     issuer: str
     client_id: str
@@ -88,7 +88,9 @@ class OpenIdConnect:
         ):
             raise Refused("issuer_of_answer")
         tokens = self._exchange(back, code, verifier)
-        claims = self._checked(str(tokens.get("id_token") or ""), nonce, str(tokens.get("access_token") or ""))
+        claims = self._checked(
+            str(tokens.get("id_token") or ""), nonce, str(tokens.get("access_token") or "")
+        )
         number = claims.get(self.number_claim)
         if number is None and tokens.get("access_token"):
             number = self._userinfo(str(tokens["access_token"]), str(claims["sub"])).get(self.number_claim)
@@ -152,11 +154,13 @@ class OpenIdConnect:
         if claims["iat"] < now - OLDEST_S:
             raise Refused("old_token")
         audience = claims["aud"]
-        if (isinstance(audience, list) and len(audience) > 1 and claims.get("azp") != self.client_id) or claims.get(
-            "azp", self.client_id
-        ) != self.client_id:
+        if (
+            isinstance(audience, list) and len(audience) > 1 and claims.get("azp") != self.client_id
+        ) or claims.get("azp", self.client_id) != self.client_id:
             raise Refused("authorized_party")
-        if "at_hash" in claims and claims["at_hash"] != _half_hash(access_token, str(token.header.get("alg"))):
+        if "at_hash" in claims and claims["at_hash"] != _half_hash(
+            access_token, str(token.header.get("alg"))
+        ):
             raise Refused("access_token_hash")
         return claims
 
@@ -245,7 +249,7 @@ class OpenIdConnect:
         return OAuth2Client(
             client_id=self.client_id,
             client_secret=self.client_secret or None,
-            token_endpoint_auth_method="client_secret_basic" if self.client_secret else "none",  # noqa: S106
+            token_endpoint_auth_method="client_secret_basic" if self.client_secret else "none",
             redirect_uri=back,
             scope=self.scopes,
             code_challenge_method="S256",

@@ -12,7 +12,7 @@ from khien.kernel.residents import limits
 
 def block_of(request: HttpRequest) -> str:
     """A keyed hash of the caller's address block: an IPv4 address, or the /64 network of an IPv6 address, which is what
-    one subscriber has. Behind `KHIEN_PROXIES` proxies of our own the address is the one that the outermost of them saw."""
+    one subscriber has. Behind `KHIEN_PROXIES` proxies of our own the address is the one that the outermost saw."""
     return limits.keyed("block", network_of(caller(request)))
 
 
@@ -21,7 +21,9 @@ def caller(request: HttpRequest) -> str:
     seen = request.META.get("REMOTE_ADDR", "")
     proxies = settings.KHIEN_PROXIES
     if proxies:
-        told = [part.strip() for part in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",") if part.strip()]
+        told = [
+            part.strip() for part in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",") if part.strip()
+        ]
         if told:
             seen = told[-min(proxies, len(told))]
     return seen

@@ -94,7 +94,9 @@ def lock(key: str) -> None:
 
 def keyed(sort: str, text: str) -> str:
     """A keyed hash, hex: numbers and addresses can be guessed back from a plain one."""
-    return hmac.new(settings.SECRET_KEY.encode(), f"khien.residents.{sort}:{text}".encode(), hashlib.sha256).hexdigest()
+    return hmac.new(
+        settings.SECRET_KEY.encode(), f"khien.residents.{sort}:{text}".encode(), hashlib.sha256
+    ).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,10 +27,16 @@ class SignInCode(models.Model):
     number_hash = models.CharField(max_length=64, help_text="keyed hash of the E.164 number, hex")
     number = models.CharField(max_length=16, blank=True, help_text="E.164; empty once nothing is to be sent")
     browser = models.CharField(
-        max_length=64, blank=True, help_text="keyed hash of the known browser that alone may use it; empty: any"
+        max_length=64,
+        blank=True,
+        help_text="keyed hash of the known browser that alone may use it; empty: any",
     )
-    code_hash = models.CharField(max_length=64, blank=True, help_text="keyed hash; empty while there is no code")
-    long = models.BooleanField(default=False, help_text="ten letters, which nobody guesses: tries do not end it")
+    code_hash = models.CharField(
+        max_length=64, blank=True, help_text="keyed hash; empty while there is no code"
+    )
+    long = models.BooleanField(
+        default=False, help_text="ten letters, which nobody guesses: tries do not end it"
+    )
     tries = models.IntegerField(default=0)
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField()

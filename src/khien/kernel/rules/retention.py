@@ -194,11 +194,7 @@ def _too_old(holding: Holding, before: date) -> tuple[str, dict[str, object]]:
 def _by_day(holding: Holding, before: date) -> dict[str, int]:
     """How many rows of each Vietnamese day are older than the edge; the earliest days as one where there are many."""
     clause, values = _too_old(holding, before)
-    day = (
-        holding.column
-        if _is_day(holding)
-        else f"({holding.column} AT TIME ZONE 'Asia/Ho_Chi_Minh')::date"
-    )
+    day = holding.column if _is_day(holding) else f"({holding.column} AT TIME ZONE 'Asia/Ho_Chi_Minh')::date"
     with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT {day}, count(*) FROM {holding.table} WHERE {clause} GROUP BY 1 ORDER BY 1 DESC",  # noqa: S608 - own names

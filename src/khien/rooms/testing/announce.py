@@ -7,7 +7,15 @@ from typing import Any
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from khien.kernel.registries import Holding, holdings, menu, person_panels, resident_menu, retention, search_entries
+from khien.kernel.registries import (
+    Holding,
+    holdings,
+    menu,
+    person_panels,
+    resident_menu,
+    retention,
+    search_entries,
+)
 from khien.kernel.registries.registry import MenuEntry, PersonPanel, RetentionRule, SearchEntry, SearchHit
 from khien.kernel.staff import Actor, Role
 from khien.rooms.testing import events, reads, verbs

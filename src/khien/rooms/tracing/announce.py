@@ -47,7 +47,10 @@ def announce() -> None:
         Holding("tracing.contacts", "tracing_case", "closed_at", f"status = 'closed' AND {with_contacts}"),
     )
     holdings.add("tracing.lists", Holding("tracing.contacts", "tracing_contactlist", "listed_at", closed))
-    for held, batches in (("tracing_heldline", "tracing_linelistimport"), ("tracing_heldpair", "tracing_pairlogimport")):
+    for held, batches in (
+        ("tracing_heldline", "tracing_linelistimport"),
+        ("tracing_heldpair", "tracing_pairlogimport"),
+    ):
         holdings.add(
             held.replace("_", "."),
             Holding(

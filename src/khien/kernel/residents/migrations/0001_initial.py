@@ -6,87 +6,185 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('people', '0002_name_words'),
+        ("people", "0002_name_words"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='MessageDay',
+            name="MessageDay",
             fields=[
-                ('day', models.DateField(primary_key=True, serialize=False)),
-                ('sent', models.IntegerField(default=0)),
-                ('refused', models.IntegerField(default=0, help_text='not sent because of the cap')),
-                ('alarm_at', models.DateTimeField(null=True)),
-                ('exhausted_at', models.DateTimeField(null=True)),
+                ("day", models.DateField(primary_key=True, serialize=False)),
+                ("sent", models.IntegerField(default=0)),
+                ("refused", models.IntegerField(default=0, help_text="not sent because of the cap")),
+                ("alarm_at", models.DateTimeField(null=True)),
+                ("exhausted_at", models.DateTimeField(null=True)),
             ],
         ),
         migrations.CreateModel(
-            name='Allowance',
+            name="Allowance",
             fields=[
-                ('pk', models.CompositePrimaryKey('kind', 'key', blank=True, editable=False, primary_key=True, serialize=False)),
-                ('kind', models.CharField(max_length=20)),
-                ('key', models.CharField(max_length=64)),
-                ('full_at', models.DateTimeField()),
+                (
+                    "pk",
+                    models.CompositePrimaryKey(
+                        "kind", "key", blank=True, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("kind", models.CharField(max_length=20)),
+                ("key", models.CharField(max_length=64)),
+                ("full_at", models.DateTimeField()),
             ],
             options={
-                'indexes': [models.Index(fields=['full_at'], name='residents_allowance_full')],
+                "indexes": [models.Index(fields=["full_at"], name="residents_allowance_full")],
             },
         ),
         migrations.CreateModel(
-            name='KnownBrowser',
+            name="KnownBrowser",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number_hash', models.CharField(max_length=64)),
-                ('browser', models.CharField(help_text="keyed hash of the browser's cookie", max_length=64)),
-                ('seen_at', models.DateTimeField()),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("number_hash", models.CharField(max_length=64)),
+                ("browser", models.CharField(help_text="keyed hash of the browser's cookie", max_length=64)),
+                ("seen_at", models.DateTimeField()),
             ],
             options={
-                'indexes': [models.Index(fields=['seen_at'], name='residents_browser_seen')],
-                'constraints': [models.UniqueConstraint(fields=('number_hash', 'browser'), name='residents_browser_once')],
+                "indexes": [models.Index(fields=["seen_at"], name="residents_browser_seen")],
+                "constraints": [
+                    models.UniqueConstraint(fields=("number_hash", "browser"), name="residents_browser_once")
+                ],
             },
         ),
         migrations.CreateModel(
-            name='SignInCode',
+            name="SignInCode",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number_hash', models.CharField(help_text='keyed hash of the E.164 number, hex', max_length=64)),
-                ('number', models.CharField(blank=True, help_text='E.164; empty once nothing is to be sent', max_length=16)),
-                ('browser', models.CharField(blank=True, help_text='keyed hash of the known browser that alone may use it; empty: any', max_length=64)),
-                ('code_hash', models.CharField(blank=True, help_text='keyed hash; empty while there is no code', max_length=64)),
-                ('long', models.BooleanField(default=False, help_text='ten letters, which nobody guesses: tries do not end it')),
-                ('tries', models.IntegerField(default=0)),
-                ('created_at', models.DateTimeField()),
-                ('expires_at', models.DateTimeField()),
-                ('send_at', models.DateTimeField(help_text='when it is to be sent (again); null: nothing to do', null=True)),
-                ('sends', models.SmallIntegerField(default=0)),
-                ('used_at', models.DateTimeField(null=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "number_hash",
+                    models.CharField(help_text="keyed hash of the E.164 number, hex", max_length=64),
+                ),
+                (
+                    "number",
+                    models.CharField(
+                        blank=True, help_text="E.164; empty once nothing is to be sent", max_length=16
+                    ),
+                ),
+                (
+                    "browser",
+                    models.CharField(
+                        blank=True,
+                        help_text="keyed hash of the known browser that alone may use it; empty: any",
+                        max_length=64,
+                    ),
+                ),
+                (
+                    "code_hash",
+                    models.CharField(
+                        blank=True, help_text="keyed hash; empty while there is no code", max_length=64
+                    ),
+                ),
+                (
+                    "long",
+                    models.BooleanField(
+                        default=False, help_text="ten letters, which nobody guesses: tries do not end it"
+                    ),
+                ),
+                ("tries", models.IntegerField(default=0)),
+                ("created_at", models.DateTimeField()),
+                ("expires_at", models.DateTimeField()),
+                (
+                    "send_at",
+                    models.DateTimeField(
+                        help_text="when it is to be sent (again); null: nothing to do", null=True
+                    ),
+                ),
+                ("sends", models.SmallIntegerField(default=0)),
+                ("used_at", models.DateTimeField(null=True)),
             ],
             options={
-                'indexes': [models.Index(fields=['number_hash', 'created_at'], name='residents_code_number'), models.Index(condition=models.Q(('send_at__isnull', False)), fields=['send_at'], name='residents_code_due'), models.Index(fields=['created_at'], name='residents_code_created')],
+                "indexes": [
+                    models.Index(fields=["number_hash", "created_at"], name="residents_code_number"),
+                    models.Index(
+                        condition=models.Q(("send_at__isnull", False)),
+                        fields=["send_at"],
+                        name="residents_code_due",
+                    ),
+                    models.Index(fields=["created_at"], name="residents_code_created"),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='HelpSession',
+            name="HelpSession",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('task', models.CharField(help_text='key of the registry help_tasks', max_length=40)),
-                ('purpose', models.CharField(max_length=120)),
-                ('shown', models.CharField(choices=[('number', 'giấy tờ, số khớp với hồ sơ'), ('known', 'không có giấy tờ; cán bộ biết mặt hoặc có người làm chứng')], max_length=10)),
-                ('started_at', models.DateTimeField()),
-                ('until', models.DateTimeField()),
-                ('ended_at', models.DateTimeField(null=True)),
-                ('ended_how', models.CharField(blank=True, choices=[('button', 'bấm kết thúc'), ('time', 'hết giờ'), ('other', 'mở việc khác')], max_length=10)),
-                ('account', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('person', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='help_sessions', to='people.person')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("task", models.CharField(help_text="key of the registry help_tasks", max_length=40)),
+                ("purpose", models.CharField(max_length=120)),
+                (
+                    "shown",
+                    models.CharField(
+                        choices=[
+                            ("number", "giấy tờ, số khớp với hồ sơ"),
+                            ("known", "không có giấy tờ; cán bộ biết mặt hoặc có người làm chứng"),
+                        ],
+                        max_length=10,
+                    ),
+                ),
+                ("started_at", models.DateTimeField()),
+                ("until", models.DateTimeField()),
+                ("ended_at", models.DateTimeField(null=True)),
+                (
+                    "ended_how",
+                    models.CharField(
+                        blank=True,
+                        choices=[("button", "bấm kết thúc"), ("time", "hết giờ"), ("other", "mở việc khác")],
+                        max_length=10,
+                    ),
+                ),
+                (
+                    "account",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "person",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="help_sessions",
+                        to="people.person",
+                    ),
+                ),
             ],
             options={
-                'indexes': [models.Index(fields=['person'], name='help_person')],
-                'constraints': [models.UniqueConstraint(condition=models.Q(('ended_at__isnull', True)), fields=('account',), name='help_one_at_a_time'), models.CheckConstraint(condition=models.Q(('until__gt', models.F('started_at'))), name='help_ends_after')],
+                "indexes": [models.Index(fields=["person"], name="help_person")],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("ended_at__isnull", True)),
+                        fields=("account",),
+                        name="help_one_at_a_time",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("until__gt", models.F("started_at"))), name="help_ends_after"
+                    ),
+                ],
             },
         ),
     ]

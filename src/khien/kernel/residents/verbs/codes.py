@@ -61,7 +61,9 @@ def request_code(actor: Actor, *, number: str, block: str, browser: str = "") ->
         raise Conflict(
             _("Hôm nay hệ thống đã gửi hết số tin nhắn cho phép."),
             code="no_more_messages",
-            way_out=_("Đăng nhập bằng định danh điện tử, chờ sang ngày mai, hoặc đến trạm y tế xã để được giúp."),
+            way_out=_(
+                "Đăng nhập bằng định danh điện tử, chờ sang ngày mai, hoặc đến trạm y tế xã để được giúp."
+            ),
         )
     key = limits.keyed("number", number)
     own = limits.keyed("browser", browser) if reads.is_known_browser(number, browser) else ""
@@ -90,7 +92,9 @@ def request_code(actor: Actor, *, number: str, block: str, browser: str = "") ->
         raise Conflict(
             _("Đã gửi nhiều mã tới số này."),
             code="too_many_codes",
-            way_out=_("Thử lại sau %(at)s, đăng nhập bằng định danh điện tử, hoặc đến trạm y tế xã để được giúp.")
+            way_out=_(
+                "Thử lại sau %(at)s, đăng nhập bằng định danh điện tử, hoặc đến trạm y tế xã để được giúp."
+            )
             % {"at": clock.local(taken.next_at).strftime("%H:%M")},
         )
     long = not taken.left or _contested(key, now, held)
@@ -118,14 +122,14 @@ class ClaimedCode:
     minutes: int
 
 
-def claim_code() -> ClaimedCode | None | bool:
+def claim_code() -> ClaimedCode | bool | None:
     """Take the next code that is to be sent: the code; True when one was settled without a message; None when
     nothing is due. Of several senders each code has one; what a dead one leaves is due again after 20 seconds."""
     return _claim(system_actor("sign_in"))
 
 
 @verb()
-def _claim(actor: Actor) -> ClaimedCode | None | bool:
+def _claim(actor: Actor) -> ClaimedCode | bool | None:
     """Take the next code that is to be sent, if its number is in the ledger and the day has messages left."""
     now, held = timezone.now(), limits.today()
     row = (

@@ -38,7 +38,9 @@ def begin_help(
         raise NotFound()
     entry = dict(help_tasks.items()).get(task)
     if entry is None:
-        raise Invalid(_("Chưa chọn việc cần làm giúp."), field="task", way_out=_("Chọn một việc trong danh sách."))
+        raise Invalid(
+            _("Chưa chọn việc cần làm giúp."), field="task", way_out=_("Chọn một việc trong danh sách.")
+        )
     if person.unit is None or not actor.covers(person.unit, *entry.roles):
         raise NotAllowed()
     purpose = " ".join(purpose.split())[:120]
