@@ -111,7 +111,7 @@ def test_asking_again_at_once_sends_nothing_and_says_that_the_code_is_still_good
     ask(client)
     assert "một mã vừa được gửi" in client.get("/sign-in/code/").content.decode()
     ask(client)
-    assert "vẫn dùng được đến" in client.get("/sign-in/code/").content.decode()
+    assert "vẫn dùng được 5 phút nữa" in client.get("/sign-in/code/").content.decode()
     stranger = Client()
     ask(stranger)
     assert SimulatedMessage.objects.count() == 1

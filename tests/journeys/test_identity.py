@@ -88,7 +88,7 @@ def test_a_resident_comes_in_by_identity_and_goes_out_of_both(
     assert not any(binh.number in repr(session.get_decoded()) for session in Session.objects.all())
     line = AuditLine.objects.filter(act="residents.enter").latest("pk")
     assert (line.persons, line.details) == ([binh.person.pk], {"how": "identity"})
-    visitor.page.click("main >> text=Thoát")
+    visitor.page.click("main button:has-text('Thoát')")
     visitor.page.wait_for_url("**/sign-out/?by=identity")
     assert visitor.faults() == []
     visitor.page.click("text=Thoát cả VNeID")

@@ -69,7 +69,7 @@ def test_a_resident_reads_their_own_data_on_a_phone_and_leaves_it(
         "[...document.querySelectorAll('main button, main a.button')].filter(b => b.offsetHeight < 48).length"
     )
     assert small == 0
-    page.click("main >> text=Thoát")
+    page.click("main button:has-text('Thoát')")
     page.wait_for_url("**/sign-out/")
     visitor.look()
     page.go_back()

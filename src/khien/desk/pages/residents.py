@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 import time
-from datetime import datetime
 
 from django.conf import settings
 from django.core.paginator import Paginator
@@ -75,7 +74,7 @@ def sign_in(request: Request) -> HttpResponse:
             if asked.fresh:
                 codes.soon(get_language() or "vi")
             request.session[_NUMBER] = number
-            request.session[_ASKED] = [asked.fresh, asked.expires_at.isoformat()]
+            request.session[_ASKED] = [asked.fresh, asked.expires_at.timestamp()]
             return HttpResponseRedirect(reverse("desk:resident_code"))
     return render(request, "desk/sign_in.html", {"form": form, "provider": choosing.name()})
 
@@ -102,7 +101,7 @@ def sign_in_code(request: Request) -> HttpResponse:
             if right:
                 return _proved(request, number, shared=form.cleaned_data["shared"])
             form.add_error("code", _("Mã không đúng. Xem lại tin nhắn mới nhất."))
-    fresh, until = request.session.get(_ASKED, [True, clock.now().isoformat()])
+    fresh, until = request.session.get(_ASKED, [True, time.time()])
     return render(
         request,
         "desk/sign_in_code.html",
@@ -110,7 +109,7 @@ def sign_in_code(request: Request) -> HttpResponse:
             "form": form,
             "number": display(number),
             "fresh": fresh,
-            "until": datetime.fromisoformat(until),
+            "minutes": max(1, round((until - time.time()) / 60)),
             "provider": choosing.name(),
         },
     )

@@ -18,7 +18,7 @@ def running(request: HttpRequest) -> HelpSession | None:
     help_id = request.session.get(HELP_SESSION_KEY)
     if help_id is None or not request.user.is_authenticated:
         return None
-    session = reads.running_help(request.user, help_id)  # type: ignore[arg-type]
+    session = reads.running_help(request.user, help_id)
     entry = None if session is None else dict(help_tasks.items()).get(session.task)
     if session is None or entry is None or session.person.unit is None:
         return None

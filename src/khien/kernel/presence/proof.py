@@ -24,8 +24,8 @@ def old_segments(before: date) -> Iterator[str]:
                 yield f"the engine's segments hold {day}"
         named = {entry.file for entry in manifest.days.values()}
         for path in sorted(folder.glob("*.segment")):
-            number = path.name.split("-", 1)[0]  # days since 1970-01-01
-            if path.name not in named and number.isdigit() and to_day(int(number)) < before:
+            text = path.name.split("-", 1)[0]  # days since 1970-01-01
+            if path.name not in named and text.isdigit() and to_day(int(text)) < before:
                 yield f"the file {path.name} of the engine's segments is left"
     if settings.KHIEN_CLUSTER:
         from khien.engine.cluster.hosts import Unreachable

@@ -51,7 +51,7 @@ class Taken:
 def take(limit: Limit, key: str, now: datetime) -> Taken:
     """Use one of the limit for `key` (already hashed), if there is one."""
     every = timedelta(seconds=limit.every_s)
-    values = {"kind": limit.kind, "key": key, "now": now, "every": every, "room": limit.room}
+    values: dict[str, Any] = {"kind": limit.kind, "key": key, "now": now, "every": every, "room": limit.room}
     with connection.cursor() as cursor:
         cursor.execute(_TAKE, values)
         row = cursor.fetchone()
@@ -81,8 +81,8 @@ def give_back(limit: Limit, key: str) -> None:
     """What was taken turned out to be rightly asked: it does not count."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "UPDATE residents_allowance SET full_at = full_at - %s WHERE kind = %s AND key = %s",
-            [timedelta(seconds=limit.every_s), limit.kind, key],
+            "UPDATE residents_allowance SET full_at = full_at - %(every)s WHERE kind = %(kind)s AND key = %(key)s",
+            {"every": timedelta(seconds=limit.every_s), "kind": limit.kind, "key": key},
         )
 
 

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from django.db import models
 from django.db.models import F, Q
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from khien.kernel.people.models import Person
@@ -140,3 +141,8 @@ class HelpSession(Scoped):
 
     def __str__(self) -> str:
         return f"#{self.pk}"
+
+    @property
+    def minutes_left(self) -> int:
+        """Whole minutes until it runs out, at least 0."""
+        return max(0, round((self.until - timezone.now()).total_seconds() / 60))

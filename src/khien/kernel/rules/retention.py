@@ -67,14 +67,23 @@ def forget(actor: Actor) -> dict[str, int]:
             logger.error("retention=%s failed: %s", key, type(fault).__name__)
             logger.debug("retention=%s", key, exc_info=True)
     last = AuditLine.objects.filter(act=ACT, subject=SUBJECT).order_by("-pk").first()
-    told = {
+    told: dict[str, Any] = {
         "day": today.isoformat(),
         "gone": gone,
         "failed": failed,
         "proofs": proofs,
         "previous": "" if last is None else last.details.get("digest", ""),
     }
-    record(actor, SUBJECT, **told, digest=digest_of(told))
+    record(
+        actor,
+        SUBJECT,
+        day=told["day"],
+        gone=gone,
+        failed=failed,
+        proofs=proofs,
+        previous=told["previous"],
+        digest=digest_of(told),
+    )
     return gone
 
 
@@ -185,7 +194,7 @@ def _flaws_of_the_log(today: date) -> Iterator[Flaw]:
         yield Flaw(f"seal {fault.seal}", fault.reason)
 
 
-def _too_old(holding: Holding, before: date) -> tuple[str, dict[str, object]]:
+def _too_old(holding: Holding, before: date) -> tuple[str, dict[str, Any]]:
     edge: object = before if _is_day(holding) else clock.start_of_day(before)
     clause = f"{holding.column} < %(edge)s"
     return (f"{clause} AND ({holding.where})" if holding.where else clause), {"edge": edge}

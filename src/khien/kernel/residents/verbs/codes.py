@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hmac
 import logging
+import math
 import secrets
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -93,9 +94,9 @@ def request_code(actor: Actor, *, number: str, block: str, browser: str = "") ->
             _("Đã gửi nhiều mã tới số này."),
             code="too_many_codes",
             way_out=_(
-                "Thử lại sau %(at)s, đăng nhập bằng định danh điện tử, hoặc đến trạm y tế xã để được giúp."
+                "Thử lại sau %(minutes)s phút, đăng nhập bằng định danh điện tử, hoặc đến trạm y tế xã để được giúp."
             )
-            % {"at": clock.local(taken.next_at).strftime("%H:%M")},
+            % {"minutes": _minutes(taken.next_at - now)},
         )
     long = not taken.left or _contested(key, now, held)
     life = min(held.long_life, max(held.code_life, taken.next_at - now + timedelta(minutes=1)))
@@ -242,9 +243,13 @@ def _spend(limit: limits.Limit, block: str, now: datetime) -> None:
         raise Conflict(
             _("Có quá nhiều lần thử từ mạng này."),
             code="too_many_from_here",
-            way_out=_("Thử lại lúc %(at)s, hoặc dùng mạng khác.")
-            % {"at": clock.local(taken.next_at + timedelta(minutes=1)).strftime("%H:%M")},
+            way_out=_("Thử lại sau %(minutes)s phút, hoặc dùng mạng khác.")
+            % {"minutes": _minutes(taken.next_at - now)},
         )
+
+
+def _minutes(wait: timedelta) -> int:
+    return max(1, math.ceil(wait.total_seconds() / 60))
 
 
 def _contested(key: str, now: datetime, held: limits.Limits) -> bool:
