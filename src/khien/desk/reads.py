@@ -96,15 +96,6 @@ def person_file(actor: Actor, person: Person, at: datetime, *, panels: bool = Tr
     )
 
 
-def people_with_phone(number: str) -> list[Person]:
-    """Everybody whose phone this is (E.164), in Vietnamese order: for somebody who has proved to hold it."""
-    return list(
-        Person.objects.filter(phones__number=number, merged_into__isnull=True)
-        .order_by("name_sort", "pk")
-        .distinct()
-    )
-
-
 _ROOMS: dict[str, str | Promise] = {
     "desk": _("Bàn làm việc"),
     "people": _("Hồ sơ dân cư"),
@@ -114,6 +105,8 @@ _ROOMS: dict[str, str | Promise] = {
     "quarantine": _("Cách ly"),
     "broadcasts": _("Thông báo"),
     "declarations": _("Khai báo y tế"),
+    "residents": _("Đăng nhập và làm giúp tại quầy"),
+    "sign_in": _("Đăng nhập và làm giúp tại quầy"),
     "vaccination": _("Tiêm chủng"),
     "presence": _("Lượt vào/ra"),
     "places": _("Địa điểm"),
@@ -132,6 +125,7 @@ class RecordRead:
     area: str | Promise
     wrote: bool
     purpose: str
+    helped: bool
 
 
 def lines_about(person_id: int) -> QuerySet[AuditLine]:
@@ -157,6 +151,7 @@ def as_reads(lines: Iterable[AuditLine]) -> list[RecordRead]:
             area=_ROOMS.get(line.act.split(".", 1)[0], line.act.split(".", 1)[0]),
             wrote=line.sort == AuditLine.Sort.WRITE,
             purpose=line.purpose,
+            helped="acting_for" in line.details,
         )
         for line in lines
     ]

@@ -35,6 +35,7 @@ DATABASE_COMMANDS: dict[str, tuple[str, str]] = {
     "trust certificate": ("khien.site.trust_commands:certificate", "print the certificate of our own HC1 key"),
     "engine status": ("khien.site.engine:status", "how far the engine's segments go"),
     "engine rebuild": ("khien.site.engine:rebuild", "make the engine's segments anew from the database"),
+    "retention prove": ("khien.kernel.rules.command:prove", "check that nothing is kept beyond its rule"),
     "audit verify": ("khien.kernel.audit.command:verify", "check the chain of the audit lines"),
     "import linelist": ("khien.rooms.tracing.command:import_linelist", "read a line list of cases"),
     "import contacts": ("khien.rooms.tracing.command:import_contacts", "read a log of who was near whom"),

@@ -138,6 +138,24 @@ SETTINGS: dict[str, Setting] = {
             "another speech engine than espeak-ng: a command that reads UTF-8 text and writes WAV; "
             "`{voice}` in it becomes north, central or south",
         ),
+        Setting(
+            "KHIEN_PROXIES",
+            "",
+            "how many proxies of one's own stand in front and set `X-Forwarded-For`; default 1 in production, else 0",
+        ),
+        Setting(
+            "KHIEN_OIDC_ISSUER", "", "OpenID Connect provider that proves who residents are; default none"
+        ),
+        Setting("KHIEN_OIDC_CLIENT_ID", "", "name under which that provider knows this installation"),
+        Setting(
+            "KHIEN_OIDC_CLIENT_SECRET", "", "secret for that provider; empty for a public client", secret=True
+        ),
+        Setting("KHIEN_OIDC_SCOPES", "openid", "scopes asked of that provider, separated by spaces"),
+        Setting("KHIEN_OIDC_NUMBER_CLAIM", "sub", "claim that holds the number of the person's document"),
+        Setting(
+            "KHIEN_OIDC_NUMBER_KIND", "cccd", "kind of that document: `cccd`, `cmnd`, `passport`, `insurance`"
+        ),
+        Setting("KHIEN_OIDC_NAME", "VNeID", "what people call that provider, shown on the button"),
         Setting("KHIEN_DEMO", "0", "demo data, demo accounts and the faster clock; never in production"),
         Setting("KHIEN_TEST_DATA", "", "data sets for tests that may not ship; default `../shared/data`"),
     )

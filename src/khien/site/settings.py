@@ -35,6 +35,24 @@ KHIEN_DATA = environment.data_folder()
 KHIEN_CLUSTER = environment.get("KHIEN_CLUSTER").text()
 KHIEN_TRUST_LIST = environment.get("KHIEN_TRUST_LIST").text()
 KHIEN_KEYS = Path(environment.get("KHIEN_KEYS").text() or KHIEN_DATA / "keys")
+KHIEN_PROXIES = (
+    environment.get("KHIEN_PROXIES").number() if environment.get("KHIEN_PROXIES").text() else int(PRODUCTION)
+)
+KHIEN_OIDC_ISSUER = environment.get("KHIEN_OIDC_ISSUER").text()
+KHIEN_OIDC_CLIENT_ID = environment.get("KHIEN_OIDC_CLIENT_ID").text()
+KHIEN_OIDC_CLIENT_SECRET = environment.get("KHIEN_OIDC_CLIENT_SECRET").text()
+KHIEN_OIDC_SCOPES = environment.get("KHIEN_OIDC_SCOPES").text()
+KHIEN_OIDC_NUMBER_CLAIM = environment.get("KHIEN_OIDC_NUMBER_CLAIM").text()
+KHIEN_OIDC_NUMBER_KIND = environment.get("KHIEN_OIDC_NUMBER_KIND").text()
+KHIEN_OIDC_NAME = environment.get("KHIEN_OIDC_NAME").text()
+if KHIEN_OIDC_ISSUER and not KHIEN_OIDC_CLIENT_ID:
+    raise SettingError(
+        "KHIEN_OIDC_ISSUER needs KHIEN_OIDC_CLIENT_ID: the name under which the provider knows us"
+    )
+if KHIEN_OIDC_NUMBER_KIND not in {"cccd", "cmnd", "passport", "insurance"}:
+    raise SettingError("KHIEN_OIDC_NUMBER_KIND is none of cccd, cmnd, passport, insurance")
+if PRODUCTION and KHIEN_OIDC_ISSUER and not KHIEN_OIDC_ISSUER.startswith("https://"):
+    raise SettingError("KHIEN_OIDC_ISSUER must be an https address in production")
 KHIEN_SMS_GATEWAY = environment.get("KHIEN_SMS_GATEWAY").text()
 KHIEN_SMS_URL = environment.get("KHIEN_SMS_URL").text()
 KHIEN_SMS_TOKEN = environment.get("KHIEN_SMS_TOKEN").text()
@@ -71,6 +89,7 @@ KERNEL = [
         "places",
         "presence",
         "standing",
+        "residents",
     )
 ]
 GATEWAYS = ["khien.gateways.sms"]

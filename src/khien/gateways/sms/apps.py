@@ -9,8 +9,8 @@ class SmsConfig(AppConfig):
     def ready(self) -> None:
         from khien.gateways.sms import verbs
         from khien.gateways.sms.smpp import store
-        from khien.kernel.registries import menu, retention
-        from khien.kernel.registries.registry import MenuEntry, RetentionRule
+        from khien.kernel.registries import holdings, menu, retention
+        from khien.kernel.registries.registry import Holding, MenuEntry, RetentionRule
         from khien.kernel.staff import Role
 
         menu.add(
@@ -25,3 +25,4 @@ class SmsConfig(AppConfig):
             "sms.smpp",
             RetentionRule(_("Báo nhận và tin trả lời qua SMPP"), "retention.messages", store.forget),
         )
+        holdings.add("sms.simulated", Holding("sms.simulated", "sms_simulatedmessage", "at"))

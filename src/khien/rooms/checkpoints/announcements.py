@@ -7,11 +7,13 @@ from django.utils.translation import gettext_lazy as _
 from khien.kernel.people.references import refers_to_person
 from khien.kernel.presence import verbs as presence
 from khien.kernel.registries import (
+    Holding,
     MenuEntry,
     PersonPanel,
     RetentionRule,
     SearchEntry,
     Tick,
+    holdings,
     menu,
     person_panels,
     resident_menu,
@@ -91,3 +93,6 @@ def announce() -> None:
         "checkpoints.allowances", Tick(allowances.forget_old, 600.0, "counters of limits that are over")
     )
     refers_to_person("checkpoints.Scan", "person_id", ("day", "id"))
+    holdings.add("checkpoints.scans", Holding("checkpoints.scans", "checkpoints_scan", "day"))
+    holdings.add("checkpoints.scan_ids", Holding("checkpoints.scan_ids", "checkpoints_scanid", "day"))
+    holdings.add("checkpoints.held", Holding("checkpoints.held", "checkpoints_heldscan", "received_at"))
