@@ -55,10 +55,14 @@ KERNEL = [
         "places",
         "presence",
         "standing",
+        "forms",
     )
 ]
 GATEWAYS = ["khien.gateways.sms"]
-ROOMS = [f"khien.rooms.{name}" for name in ("checkpoints", "testing", "tracing", "quarantine", "broadcasts")]
+ROOMS = [
+    f"khien.rooms.{name}"
+    for name in ("checkpoints", "declarations", "testing", "tracing", "quarantine", "broadcasts")
+]
 
 INSTALLED_APPS = [
     "django.contrib.auth",
