@@ -23,6 +23,11 @@ _INDEX = re.compile(r"[0-9]{1,3}")
 class _Form(forms.Form):
     use_required_attribute = False
 
+    def keep_quiet(self) -> None:
+        """Show what was typed without saying what is wrong with it."""
+        self._errors = forms.utils.ErrorDict()
+        self.cleaned_data: dict[str, Any] = {}
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -116,8 +121,7 @@ class Sheet:
             self._read()
         elif data is not None:
             # Drawn again with what was typed and no complaint: nobody has said that they are done.
-            self.form._errors = forms.utils.ErrorDict()
-            self.form.cleaned_data = {}
+            self.form.keep_quiet()
 
     def is_valid(self) -> bool:
         """Whether the sheet was sent to be taken and can be."""

@@ -90,10 +90,9 @@ def declarations(
         rows = rows.exclude(attention=[])
     if text.strip():
         code = codes.parsed(text)
-        if code is not None:
-            rows = rows.filter(code=code)
-        else:
-            rows = rows.filter(person__name_folded__startswith=fold(text))
+        rows = rows.filter(
+            Q(code=code) if code is not None else Q(person__name_folded__startswith=fold(text))
+        )
     found: QuerySet[Declaration] = rows.order_by("-declared_at", "-pk")
     return found
 

@@ -307,7 +307,7 @@ def template() -> bytes:
             sheet.cell(line, place).number_format = "@"
     sheet.freeze_panes = "A2"
     told = book.create_sheet("Hướng dẫn")
-    for line in (
+    for told_line in (
         "Mỗi người một dòng. Cột có dấu * phải điền.",
         "Xã, phường: mã 5 chữ số hoặc tên đầy đủ, ví dụ Phường Quang Trung.",
         "Có triệu chứng: Không, Có, hoặc tên triệu chứng, ví dụ sốt; ho.",
@@ -315,7 +315,7 @@ def template() -> bytes:
         "Mã xã đã đến: mã 5 chữ số, cách nhau bằng dấu chấm phẩy; để trống nếu không đi đâu.",
         "Ngày khai: ví dụ 05/01/2022; để trống là hôm nay. Gửi lại cùng một dòng không ghi hai lần.",
     ):
-        told.append([line])
+        told.append([told_line])
     told.column_dimensions["A"].width = 100
     out = io.BytesIO()
     book.save(out)

@@ -16,6 +16,7 @@ from khien.kernel.doors import Request, resident_page, staff_page
 from khien.kernel.people import reads as people
 from khien.kernel.people.models import Person
 from khien.kernel.staff import Role
+from khien.kernel.standing import colours
 from khien.rooms.checkpoints import papers, reads, verbs
 from khien.rooms.checkpoints.models import PassCard
 from khien.rooms.checkpoints.pages import pdf
@@ -31,7 +32,9 @@ def phone_pass(request: Request) -> HttpResponse:
         return redirect("checkpoints:pass")
     card = reads.valid_card(person.pk, PassCard.Kind.PHONE, clock.now())
     picture = mark_safe(qr.svg(text_of(card), error="m")) if card is not None else ""  # noqa: S308 - our own SVG
-    return render(request, "checkpoints/pass.html", {"card": card, "picture": picture, "person": person})
+    colour = colours.of([person.pk], clock.now())[person.pk]
+    context = {"card": card, "picture": picture, "person": person, "colour": colour}
+    return render(request, "checkpoints/pass.html", context)
 
 
 @staff_page(Role.COMMUNE_OFFICER, Role.CLERK)

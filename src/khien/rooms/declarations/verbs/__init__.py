@@ -1,7 +1,7 @@
 """Acts of the room: declaring, comparing, settling, areas at risk, sheets of companies."""
 
 from khien.rooms.declarations.verbs.areas import declare_risk, end_risk
-from khien.rooms.declarations.verbs.declaring import Declared, declare, load_declarations, load_forms
+from khien.rooms.declarations.verbs.declaring import Declared, Known, declare, load_declarations, load_forms
 from khien.rooms.declarations.verbs.forgetting import forget_declarations, forget_held
 from khien.rooms.declarations.verbs.opening import open_with_code
 from khien.rooms.declarations.verbs.settling import link, register, settle
@@ -15,6 +15,7 @@ from khien.rooms.declarations.verbs.sheets import (
 
 __all__ = [
     "Declared",
+    "Known",
     "close_company",
     "declare",
     "declare_risk",

@@ -323,6 +323,7 @@ def _day(text: str | None) -> date | None:
 class Known:
     """One line of `load_declarations`."""
 
+    client_id: uuid.UUID
     person: Person
     phone: str
     at: datetime
@@ -332,7 +333,14 @@ class Known:
 @verb(Role.ADMINISTRATOR)
 def load_declarations(actor: Actor, *, form: Form, lines: Sequence[Known]) -> int:
     """Load declarations of people of the ledger at once (the synthetic province, another system): judged, stated
-    and announced as by `declare`, in a few statements. Each person has a unit and a birth year. Returns how many."""
+    and announced as by `declare`, in a few statements. Each person has a unit and a birth year. Lines whose id is
+    there already are left out. Returns how many were stored."""
+    there = set(
+        Declaration.objects.filter(client_id__in=[line.client_id for line in lines]).values_list(
+            "client_id", flat=True
+        )
+    )
+    lines = [line for line in lines if line.client_id not in there]
     if not lines:
         unchanged()
         return 0
@@ -349,9 +357,11 @@ def load_declarations(actor: Actor, *, form: Form, lines: Sequence[Known]) -> in
             verdicts[key] = judging.judged(form.key, form.spec, line.content, line.at)
         told = verdicts[key]
         person = line.person
+        assert person.unit_id is not None
+        assert person.birth_year is not None
         row = Declaration(
             pk=pk,
-            client_id=uuid.uuid4(),
+            client_id=line.client_id,
             code=codes.new(),
             form=form,
             kind=form.key,
