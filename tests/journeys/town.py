@@ -34,8 +34,8 @@ from khien.kernel.units.models import AdminUnit
 from khien.rooms.broadcasts.models import Broadcast
 from khien.rooms.broadcasts.sender import send_broadcast
 from khien.rooms.checkpoints.jobs import derive_when_due
-from khien.rooms.testing.models import Result, Specimen
 from khien.rooms.declarations import verbs as declarations
+from khien.rooms.testing.models import Result, Specimen
 from khien.rooms.tracing.models import Case, CaseStep
 from khien.simulation import names
 from tests.factories import make_declared, make_place, make_province, make_unit

@@ -7,7 +7,6 @@ import django.db.models.deletion
 import django.db.models.expressions
 from django.db import migrations, models
 
-
 # A version of a form that somebody has declared under is what they were asked: it does not change any more.
 FREEZE = """
 CREATE FUNCTION declarations_form_frozen() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -18,6 +18,7 @@ for (const form of document.querySelectorAll("form[data-sheet]")) {
   });
   ready(form);
   show(form);
+  if (form.dataset.focus && !document.querySelector("[role=alert]")) form.elements.namedItem(form.dataset.focus)?.focus();
 }
 
 export function ready(root) {
