@@ -15,7 +15,7 @@ def test_a_code_is_read_as_scanned_typed_or_read_out() -> None:
 
 def test_every_wrong_character_and_every_pair_of_neighbours_that_changed_places_is_told() -> None:
     code = codes.new()
-    alphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
     for place, letter in itertools.product(range(12), alphabet):
         changed = code[:place] + letter + code[place + 1 :]
         assert (codes.parsed(changed) is None) == (changed != code)
@@ -25,5 +25,5 @@ def test_every_wrong_character_and_every_pair_of_neighbours_that_changed_places_
 
 
 def test_anything_else_is_none() -> None:
-    for text in ("", "KB1:", "YT1:ABCDEFGHJKMN", "0" * 13, "Ⅷ" * 12, "ÀÁÂ" * 4):
+    for text in ("", "KB1:", "YT1:ABCDEFGHJKMN", "Z" * 13, "Ⅷ" * 12, "ÀÁÂ" * 4):
         assert codes.parsed(text) is None

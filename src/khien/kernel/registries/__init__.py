@@ -4,6 +4,7 @@ Each registry is filled in the room's `AppConfig.ready()` and read by the desk, 
 """
 
 from khien.kernel.registries.registry import (
+    CodeOwner,
     DeskWidget,
     MenuEntry,
     PersonPanel,
@@ -12,6 +13,7 @@ from khien.kernel.registries.registry import (
     SearchEntry,
     SearchHit,
     Tick,
+    code_owners,
     desk_widgets,
     menu,
     person_panels,
@@ -22,6 +24,7 @@ from khien.kernel.registries.registry import (
 )
 
 __all__ = [
+    "CodeOwner",
     "DeskWidget",
     "MenuEntry",
     "PersonPanel",
@@ -30,6 +33,7 @@ __all__ = [
     "SearchEntry",
     "SearchHit",
     "Tick",
+    "code_owners",
     "desk_widgets",
     "menu",
     "person_panels",

@@ -111,6 +111,14 @@ class Tick:
     meaning: str
 
 
+@dataclass(frozen=True, slots=True)
+class CodeOwner:
+    """Codes of a room that name a person at a gate: `person_of(token)` gives the row id, or None. The code identifies;
+    it lets nobody read."""
+
+    person_of: Callable[[str], int | None]
+
+
 menu: Registry[MenuEntry] = Registry("menu")
 resident_menu: Registry[MenuEntry] = Registry("resident menu")
 """What a signed-in resident can do (`roles` is empty): shown on their own page."""
@@ -119,3 +127,5 @@ person_panels: Registry[PersonPanel] = Registry("person panels")
 search_entries: Registry[SearchEntry] = Registry("search entries")
 retention: Registry[RetentionRule] = Registry("retention")
 ticks: Registry[Tick] = Registry("ticks")
+code_owners: Registry[CodeOwner] = Registry("code owners")
+"""By the prefix of the code, e.g. "KB1:"."""

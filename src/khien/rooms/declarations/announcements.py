@@ -9,12 +9,14 @@ from django.utils.translation import gettext_lazy as _
 
 from khien.kernel import clock
 from khien.kernel.registries import (
+    CodeOwner,
     DeskWidget,
     MenuEntry,
     PersonPanel,
     RetentionRule,
     SearchEntry,
     SearchHit,
+    code_owners,
     desk_widgets,
     menu,
     person_panels,
@@ -59,6 +61,7 @@ def announce() -> None:
     )
     person_panels.add("declarations.person", PersonPanel(_("Tờ khai"), "declarations/panel.html", _panel, 25))
     search_entries.add("declarations.codes", SearchEntry(_("Tờ khai"), _find, 35))
+    code_owners.add(codes.PREFIX, CodeOwner(reads.person_of_code))
     retention.add(
         "declarations.declarations",
         RetentionRule(_("Tờ khai"), "retention.declarations", verbs.forget_declarations),

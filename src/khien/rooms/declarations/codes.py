@@ -1,7 +1,7 @@
 """The code of a declaration: `KB1:` and twelve characters by which it is found again. It identifies, no more.
 
 Eleven characters are random (55 bits), the twelfth is a check: over GF(32) it tells every wrong character and every
-two neighbours that changed places. Crockford's base 32: no I, L, O, U.
+two neighbours that changed places. The alphabet of RFC 4648: 0, 1 and 8 are never in it, so they are read as O, I, B.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import secrets
 import unicodedata
 
 PREFIX = "KB1:"
-_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-_READ_AS = str.maketrans("ILO", "110")
+_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+_READ_AS = str.maketrans("018", "OIB")
 
 
 def new() -> str:
@@ -32,7 +32,7 @@ def parsed(text: str) -> str | None:
 
 
 def shown(code: str) -> str:
-    """As people read it: `KB1:7F3K-9QXM-21AB`."""
+    """As people read it: `KB1:7F3K-QXMD-2TAB`."""
     return PREFIX + "-".join(code[at : at + 4] for at in (0, 4, 8))
 
 

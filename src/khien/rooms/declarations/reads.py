@@ -202,6 +202,12 @@ def by_code(text: str) -> Declaration | None:
     )
 
 
+def person_of_code(text: str) -> int | None:
+    """Whom a code names at a gate; None while nobody has said whose the declaration is."""
+    row = by_code(text)
+    return None if row is None else row.person_id
+
+
 def shown(row: Declaration, at: datetime) -> CodeAnswer:
     """The colour of the person's card (of the declaration alone while nobody knows whose it is), name masked."""
     valid = row.declared_at <= at < row.valid_until
