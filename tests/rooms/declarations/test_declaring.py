@@ -242,3 +242,32 @@ def test_what_is_past_its_retention_goes_with_what_it_stated(ground: Ground) -> 
     assert verbs.forget_declarations(date(2022, 1, 11)) == 3
     assert not Standing.objects.filter(kind__startswith="decla").exists()
     assert Person.objects.filter(pk=row.person_id).exists()
+
+
+def test_many_are_loaded_at_once_and_again_changes_nothing(ground: Ground) -> None:
+    people = [make_person(f"Người {n}", ground.commune) for n in range(5)]
+    plain = {
+        "filled_by": "self",
+        "been_elsewhere": False,
+        "has_symptoms": False,
+        "contact": False,
+        "consent": True,
+    }
+    lines = [
+        verbs.Known(
+            client_id=uuid.uuid5(uuid.NAMESPACE_OID, str(person.pk)),
+            person=person,
+            phone="+84912345678",
+            at=NOON - timedelta(hours=n),
+            content=plain | ({"has_symptoms": True, "symptoms": ["cough"]} if n == 4 else {}),
+        )
+        for n, person in enumerate(people)
+    ]
+    assert verbs.load_declarations(SYSTEM, form=ground.health, lines=lines) == 5
+    assert verbs.load_declarations(SYSTEM, form=ground.health, lines=lines) == 0
+    assert [colour(person.pk)[0] for person in people] == ["green"] * 4 + ["yellow"]
+    row = Declaration.objects.get(person=people[0])
+    assert ground.health.spec.problems(row.content) == []
+    deliver_pending()
+    assert SamplingRequest.objects.get().person == people[4]
+    assert Declaration.objects.count() == 5
