@@ -159,13 +159,21 @@ def test_a_draft_survives_reload_and_time_without_network_and_is_sent_once(
     page = visitor.page
     visitor.open("/declarations/new/health/")
     page.evaluate("navigator.serviceWorker.ready.then(() => true)")
-    page.wait_for_function("caches.match('/declarations/new/health/').then(Boolean)", timeout=WAIT_MS)
+    wait_until(
+        lambda: page.evaluate("caches.match('/declarations/new/health/').then((kept) => kept !== undefined)"),
+        seconds=15,
+    )
     tell(page, "Đỗ Thị Nháp", "1991", "0912000114")
     page.fill("[name=number]", "035191000077")
     page.get_by_role("button", name="Thêm một người").click()
     page.fill("[name=companions-0-full_name]", "Đỗ Văn Con")
     expect(page.get_by_text("Bản nháp đang được giữ")).to_be_visible()
-    page.wait_for_function("(localStorage.getItem('khien.declarations.drafts') ?? '').includes('Đỗ Văn Con')")
+    wait_until(
+        lambda: page.evaluate(
+            "(localStorage.getItem('khien.declarations.drafts') ?? '').includes('Đỗ Văn Con')"
+        ),
+        seconds=15,
+    )
     assert "035191000077" not in page.evaluate("localStorage.getItem('khien.declarations.drafts')")
     page.context.set_offline(True)
     page.reload()
@@ -183,7 +191,9 @@ def test_a_draft_survives_reload_and_time_without_network_and_is_sent_once(
     page.reload()
     page.context.set_offline(False)
     wait_until(lambda: Declaration.objects.count() == 2)
-    page.wait_for_function("localStorage.getItem('khien.declarations.drafts') === null", timeout=WAIT_MS)
+    wait_until(
+        lambda: page.evaluate("localStorage.getItem('khien.declarations.drafts') === null"), seconds=15
+    )
     visitor.open("/declarations/new/health/")
     expect(page.locator("[name=full_name]")).to_have_value("")
     assert Declaration.objects.count() == 2
@@ -197,7 +207,12 @@ def test_a_draft_is_gone_after_seven_days(town: Town, arrive: Arrive) -> None:
     page = visitor.page
     visitor.open("/declarations/new/health/")
     page.fill("[name=full_name]", "Đỗ Thị Cũ")
-    page.wait_for_function("(localStorage.getItem('khien.declarations.drafts') ?? '').includes('Đỗ Thị Cũ')")
+    wait_until(
+        lambda: page.evaluate(
+            "(localStorage.getItem('khien.declarations.drafts') ?? '').includes('Đỗ Thị Cũ')"
+        ),
+        seconds=15,
+    )
     page.evaluate(
         """() => {
           const drafts = JSON.parse(localStorage.getItem('khien.declarations.drafts'));

@@ -61,7 +61,10 @@ def inbox(request: Request) -> HttpResponse:
         {
             "form": form,
             "page": page,
-            "rows": [(task, [words.get(one, one) for one in task.reasons]) for task in page.object_list],
+            "rows": [
+                (task, [words.get(one, one) for one in task.reasons], display(task.declaration.phone))
+                for task in page.object_list
+            ],
             "held": reads.held(request.actor).count(),
         },
     )
