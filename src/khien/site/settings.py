@@ -90,10 +90,14 @@ KERNEL = [
         "presence",
         "standing",
         "residents",
+        "forms",
     )
 ]
 GATEWAYS = ["khien.gateways.sms"]
-ROOMS = [f"khien.rooms.{name}" for name in ("checkpoints", "testing", "tracing", "quarantine", "broadcasts")]
+ROOMS = [
+    f"khien.rooms.{name}"
+    for name in ("checkpoints", "declarations", "testing", "tracing", "quarantine", "broadcasts")
+]
 
 INSTALLED_APPS = [
     "django.contrib.auth",

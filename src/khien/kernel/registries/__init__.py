@@ -4,6 +4,7 @@ Each registry is filled in the room's `AppConfig.ready()` and read by the desk, 
 """
 
 from khien.kernel.registries.registry import (
+    CodeOwner,
     DeskWidget,
     HelpTask,
     Holding,
@@ -16,6 +17,7 @@ from khien.kernel.registries.registry import (
     SearchEntry,
     SearchHit,
     Tick,
+    code_owners,
     desk_widgets,
     help_tasks,
     holdings,
@@ -30,6 +32,7 @@ from khien.kernel.registries.registry import (
 )
 
 __all__ = [
+    "CodeOwner",
     "DeskWidget",
     "HelpTask",
     "Holding",
@@ -42,6 +45,7 @@ __all__ = [
     "SearchEntry",
     "SearchHit",
     "Tick",
+    "code_owners",
     "desk_widgets",
     "help_tasks",
     "holdings",

@@ -159,6 +159,14 @@ class MeetingsSeen:
     cases: int
 
 
+@dataclass(frozen=True, slots=True)
+class CodeOwner:
+    """Codes of a room that name a person at a gate: `person_of(token)` gives the row id, or None. The code identifies;
+    it lets nobody read."""
+
+    person_of: Callable[[str], int | None]
+
+
 menu: Registry[MenuEntry] = Registry("menu")
 resident_menu: Registry[MenuEntry] = Registry("resident menu")
 """What a signed-in resident can do (`roles` is empty): shown on their own page."""
@@ -172,3 +180,5 @@ help_tasks: Registry[HelpTask] = Registry("help tasks")
 ticks: Registry[Tick] = Registry("ticks")
 meetings_seen: Registry[Callable[[str, datetime], MeetingsSeen | None]] = Registry("meetings seen")
 """Asked with a unit path and a moment: the share for the cases of that unit since then, None when none can be told."""
+code_owners: Registry[CodeOwner] = Registry("code owners")
+"""By the prefix of the code, e.g. "KB1:"."""
