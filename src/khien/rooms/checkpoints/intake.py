@@ -30,6 +30,7 @@ from khien.kernel import codes, keys
 from khien.kernel.certificates import hc1
 from khien.kernel.people import identity
 from khien.kernel.places.models import Place
+from khien.kernel.registries import code_owners
 from khien.rooms.checkpoints import passes, sealing, steps, typed
 from khien.rooms.checkpoints.models import Direction, HeldScan, Method
 
@@ -45,6 +46,7 @@ _PASS_REASONS = {
     "bad_signature": Reason.PASS_FORGED,
 }
 _CODE_REASONS = {"card_incomplete": Reason.CARD_INCOMPLETE}
+DECLARATION = "KB1:"
 _CERTIFICATE_REASONS = {
     "malformed": Reason.CERTIFICATE_MALFORMED,
     "unknown_content": Reason.CERTIFICATE_MALFORMED,
@@ -293,6 +295,8 @@ class Reader:
             _read_pass(reading, code.text)
         elif isinstance(code, codes.CertificateCode):
             _read_certificate(reading, code.text)
+        elif isinstance(code, codes.DeclarationCode):
+            _read_declaration(reading, code.token)
         else:
             reading.note = code.kind
             reading.hold(Reason.UNKNOWN_CODE)
@@ -325,6 +329,19 @@ def _read_pass(reading: Reading, text: str) -> None:
     reading.flag(*steps.flags(step, reading.at, reading.at_said))
     if claims.expires_at <= reading.at:
         reading.flag("pass_expired")
+
+
+def _read_declaration(reading: Reading, token: str) -> None:
+    """The code of a declaration names its declarer once somebody has said who that is; until then it is held."""
+    owners = [owner for prefix, owner in code_owners.items() if prefix == DECLARATION]
+    person = next((found for owner in owners if (found := owner.person_of(token)) is not None), None)
+    if person is None:
+        reading.note = codes.DeclarationCode.kind
+        reading.hold(Reason.UNKNOWN_CODE)
+        return
+    reading.person_id, reading.subject_kind = person, "declared"
+    reading.subject = identity.number_hash("declaration", token, keys.current("identity-hash"))
+    reading.flag("declaration_code")
 
 
 def _read_certificate(reading: Reading, text: str) -> None:
