@@ -65,6 +65,16 @@ def test_a_national_code_with_a_number_is_a_claim_like_a_card(gate: Any) -> None
     assert Scan.objects.get().subject_kind == "cccd"
 
 
+def test_somebody_new_is_registered_from_a_whole_national_code_and_not_from_half_of_one(gate: Any) -> None:
+    whole = gate(f"{NUMBER}|NGUYEN VAN AN|1990-01-15|0|VN01ABC|<1<<<")
+    assert (whole.outcome, whole.flags) == ("stored", ("new_person",))
+    person = Person.objects.get()
+    assert (person.full_name, person.birth_year, person.sex) == ("NGUYEN VAN AN", 1990, "m")
+    half = gate("035091123456|TRAN VAN BINH|1991-**-**|0|VN01ABC|<1<<<")
+    assert (half.outcome, half.flags) == ("stored", ("unknown_person",))
+    assert Person.objects.count() == 1
+
+
 @pytest.mark.parametrize("day", ["1990-01-15", "1990-**-**", "****-**-**"])
 def test_a_starred_national_code_is_held_and_asks_for_the_card(gate: Any, day: str) -> None:
     answer = gate(f"******123456|NGUYEN VAN AN|{day}|0|VN01ABC|<1<<<")
