@@ -11,16 +11,17 @@ import base45
 import cbor2
 import pytest
 
-from khien.kernel import clock
+from khien.kernel import clock, keys
 from khien.kernel.certificates import contents, hc1
 from khien.kernel.people import verbs as people
 from khien.kernel.people.models import Person
 from khien.kernel.people.verbs import NewDocument
 from khien.kernel.staff import Role, system_actor
 from khien.rooms.checkpoints import verbs
-from khien.rooms.checkpoints.models import HeldScan, Scan
+from khien.rooms.checkpoints.models import HeldScan, PassCard, Scan
+from khien.rooms.checkpoints.verbs.passes import text_of
 from khien.rooms.checkpoints.verbs.scans import ScanAnswer
-from tests.factories import NOON, make_actor, make_place, make_unit
+from tests.factories import NOON, make_actor, make_person, make_place, make_unit
 from tests.kernel.codes import vectors
 from tests.rooms.checkpoints.cards import NUMBER, event
 
@@ -149,3 +150,16 @@ def test_every_vector_gets_a_final_answer_and_shows_no_number(gate: Any) -> None
         assert not vector.number or vector.number not in repr(answer)
     for held in HeldScan.objects.all():
         assert NUMBER not in held.shown
+
+
+def test_a_pass_of_an_old_key_still_counts_after_a_rotation(gate: Any, settings: Any, tmp_path: Any) -> None:
+    settings.KHIEN_KEYS = tmp_path / "keys"
+    person = make_person(unit=gate.unit)
+    card = verbs.issue_pass(
+        make_actor(Role.COMMUNE_OFFICER, gate.unit), person=person, kind=PassCard.Kind.PAPER
+    )
+    before = text_of(card)
+    keys.make("pass")
+    for text in (before, text_of(card)):
+        answer = gate(text)
+        assert (answer.outcome, answer.person, answer.flags) == ("stored", person.pk, ())
