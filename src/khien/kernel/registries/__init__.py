@@ -5,6 +5,7 @@ Each registry is filled in the room's `AppConfig.ready()` and read by the desk, 
 
 from khien.kernel.registries.registry import (
     DeskWidget,
+    MeetingsSeen,
     MenuEntry,
     PersonPanel,
     Registry,
@@ -13,6 +14,7 @@ from khien.kernel.registries.registry import (
     SearchHit,
     Tick,
     desk_widgets,
+    meetings_seen,
     menu,
     person_panels,
     resident_menu,
@@ -23,6 +25,7 @@ from khien.kernel.registries.registry import (
 
 __all__ = [
     "DeskWidget",
+    "MeetingsSeen",
     "MenuEntry",
     "PersonPanel",
     "Registry",
@@ -31,6 +34,7 @@ __all__ = [
     "SearchHit",
     "Tick",
     "desk_widgets",
+    "meetings_seen",
     "menu",
     "person_panels",
     "resident_menu",

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Generic, TypeVar
 
 from django.utils.functional import Promise
@@ -111,6 +111,14 @@ class Tick:
     meaning: str
 
 
+@dataclass(frozen=True, slots=True)
+class MeetingsSeen:
+    """Which share (0 to 1) of the meetings of cases the records have shown, judged by what `cases` cases told."""
+
+    share: float
+    cases: int
+
+
 menu: Registry[MenuEntry] = Registry("menu")
 resident_menu: Registry[MenuEntry] = Registry("resident menu")
 """What a signed-in resident can do (`roles` is empty): shown on their own page."""
@@ -119,3 +127,5 @@ person_panels: Registry[PersonPanel] = Registry("person panels")
 search_entries: Registry[SearchEntry] = Registry("search entries")
 retention: Registry[RetentionRule] = Registry("retention")
 ticks: Registry[Tick] = Registry("ticks")
+meetings_seen: Registry[Callable[[str, datetime], MeetingsSeen | None]] = Registry("meetings seen")
+"""Asked with a unit path and a moment: the share for the cases of that unit since then, None when none can be told."""

@@ -7,11 +7,12 @@ sent again after the scans were forgotten is still known.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, Q, Value
+from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from khien.kernel.people.models import Person
@@ -28,6 +29,11 @@ class PassCard(Scoped):
         PAPER = "paper", _("thẻ giấy")
         PHONE = "phone", _("điện thoại")
 
+    class RevokedFor(models.TextChoices):
+        REISSUED = "reissued", _("đã đổi thẻ mới")
+        LOST = "lost", _("báo mất")
+        WITHDRAWN = "withdraw", _("thu hồi")
+
     scope_unit = "person__unit"
     scope_person = "person"
     scope_roles = frozenset({Role.COMMUNE_OFFICER, Role.CLERK, Role.TRACER})
@@ -38,6 +44,12 @@ class PassCard(Scoped):
     issued_at = models.DateTimeField()
     expires_at = models.DateTimeField()
     revoked_at = models.DateTimeField(null=True)
+    revoked_for = models.CharField(
+        max_length=8, blank=True, choices=RevokedFor.choices, help_text="why, where somebody said it"
+    )
+    device_key = models.BinaryField(
+        null=True, help_text="public key of the phone, P-256, compressed, 33 bytes"
+    )
 
     class Meta:
         constraints: ClassVar = [
@@ -99,8 +111,14 @@ class Scan(models.Model):
     method = models.CharField(max_length=8, choices=Method.choices)
     at = models.DateTimeField(help_text="corrected by the clock that the device sent")
     at_said = models.DateTimeField(help_text="as the device said it")
+    time_quality = models.CharField(max_length=8, help_text="how `at` is known: see intake.Quality")
     received_at = models.DateTimeField()
     flags = ArrayField(models.CharField(max_length=20), default=list)
+    seq = models.BigIntegerField(null=True, help_text="counted by the device over all its events")
+    boot = models.UUIDField(null=True, help_text="start of the device's page")
+    mono = models.BigIntegerField(null=True, help_text="ms since that start")
+    offline = models.BooleanField(null=True, help_text="decided by the device alone")
+    shown = models.JSONField(null=True, help_text="what the device showed: colour, reason, bundle")
 
     class Meta:
         managed = False
@@ -116,12 +134,42 @@ class Due(models.Model):
 
     person_id = models.BigIntegerField()
     day = models.DateField()
+    made_at = models.DateTimeField(db_default=Now(), help_text="real time, of the transaction")
 
     class Meta:
         db_table = "checkpoints_due"
 
     def __str__(self) -> str:
         return f"{self.person_id} {self.day}"
+
+
+class Numbers(models.Field):
+    """An int8multirange: many numbers that mostly follow each other take the room of a few."""
+
+    def db_type(self, connection: Any) -> str:
+        return "int8multirange"
+
+
+class DeviceTally(models.Model):
+    """Which of its numbers a device has sent, and how its events were answered: gaps are what never came.
+
+    Counts every answer, so an event that is sent again counts again as a duplicate. `seqs_reused` counts events that
+    bear a number which came before under another id, `ids_reused` events that bear an id which came before with
+    other words: a device does neither, two copies of it do both.
+    """
+
+    device = models.OneToOneField(Device, models.PROTECT, primary_key=True, related_name="+")
+    seen = Numbers(db_default=Value("{}"))
+    stored = models.BigIntegerField(db_default=0)
+    duplicate = models.BigIntegerField(db_default=0)
+    held = models.BigIntegerField(db_default=0)
+    seqs_reused = models.BigIntegerField(db_default=0)
+    ids_reused = models.BigIntegerField(db_default=0)
+    last_batch_at = models.DateTimeField(null=True)
+    clashed_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"{self.device_id}"
 
 
 class HeldScan(Scoped):
@@ -141,6 +189,8 @@ class HeldScan(Scoped):
         UNKNOWN_PLACE = "unknown_place", _("địa điểm không có trong địa bàn của thiết bị")
         ID_REUSED = "id_reused", _("trùng mã lượt quét nhưng nội dung khác")
         DEVICE_REVOKED = "device_revoked", _("thiết bị đã bị thu hồi")
+        SEAL_BROKEN = "seal_broken", _("mã niêm phong không mở được")
+        FORGOTTEN = "forgotten", _("cũ hơn thời hạn lưu: chỉ trả lời, không giữ")
 
     scope_roles = frozenset({Role.COMMUNE_OFFICER, Role.ADMINISTRATOR})
 
@@ -169,3 +219,32 @@ class HeldScan(Scoped):
 
     def __str__(self) -> str:
         return f"{self.get_reason_display()} {self.pk}"
+
+
+# Posters, printing and coverage have a file of their own; Django looks for models here.
+from khien.rooms.checkpoints.poster_models import (  # noqa: E402
+    Allowance,
+    CommuneCoverage,
+    PlaceCoverage,
+    Poster,
+    PrintPart,
+    PrintRun,
+    SilentNotice,
+)
+
+__all__ = [
+    "Allowance",
+    "CommuneCoverage",
+    "Direction",
+    "Due",
+    "HeldScan",
+    "Method",
+    "PassCard",
+    "PlaceCoverage",
+    "Poster",
+    "PrintPart",
+    "PrintRun",
+    "Scan",
+    "ScanId",
+    "SilentNotice",
+]

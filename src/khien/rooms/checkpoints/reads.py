@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from khien.kernel import clock
 from khien.kernel.errors import NotFound
@@ -92,6 +92,76 @@ def devices(actor: Actor) -> QuerySet[Device]:
     return chosen.order_by("state", "name")
 
 
+@dataclass(frozen=True, slots=True)
+class DeviceLine:
+    """What a device has sent: of its numbers 1 … `last`, `missing` are the ranges (first, last) that never came.
+
+    `stored`, `duplicate` and `held` count answers; `clashes` counts its numbers and ids that came for two events.
+    """
+
+    device: Device
+    last: int
+    missing: tuple[tuple[int, int], ...]
+    stored: int
+    duplicate: int
+    held: int
+    clashes: int
+    clashed_at: datetime | None
+    last_batch_at: datetime | None
+
+    @property
+    def missing_count(self) -> int:
+        return sum(last - first + 1 for first, last in self.missing)
+
+
+MOST_RANGES = 100
+
+
+def gaps(actor: Actor, device_ids: Sequence[int] | None = None) -> list[DeviceLine]:
+    """What each device in the actor's units (all, or those named) has sent and what is missing, by name of the
+    device. A number that is missing now may still lie in the device's queue; of many gaps the oldest 100 are told."""
+    found = Device.objects.select_related("unit")
+    if not actor.sees_everything:
+        inside = Q(pk__in=[])
+        for path in actor.paths(Role.ADMINISTRATOR, Role.COMMUNE_OFFICER):
+            inside |= Q(unit__path__startswith=path)
+        found = found.filter(inside)
+    if device_ids is not None:
+        found = found.filter(pk__in=device_ids)
+    by_id = {device.pk: device for device in found}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT device_id, coalesce(upper(seen) - 1, 0), ARRAY(SELECT ARRAY[lower(gap), upper(gap) - 1]"
+            " FROM unnest(int8multirange(int8range(1, coalesce(upper(seen), 1))) - seen) AS gap LIMIT %s),"
+            " stored, duplicate, held, seqs_reused + ids_reused, clashed_at, last_batch_at"
+            " FROM checkpoints_devicetally WHERE device_id = ANY(%s)",
+            [MOST_RANGES, list(by_id)],
+        )
+        rows = cursor.fetchall()
+    lines = [
+        DeviceLine(by_id[pk], last, tuple((low, high) for low, high in missing), *rest)
+        for pk, last, missing, *rest in rows
+    ]
+    return sorted(lines, key=lambda line: (line.device.name, line.device.pk))
+
+
+def clashes(actor: Actor) -> list[DeviceLine]:
+    """Devices that used a number or an id for two events, the latest first: perhaps somebody copied them."""
+    found = [line for line in gaps(actor) if line.clashed_at is not None]
+    return sorted(found, key=lambda line: line.clashed_at or line.device.enrolled_at, reverse=True)
+
+
+def oldest_due_s() -> float:
+    """Age in real seconds of the oldest mark that presence is to be derived; 0 when there is none. A count only."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT coalesce(extract(epoch FROM clock_timestamp() - made_at), 0)::float"
+            " FROM checkpoints_due ORDER BY id LIMIT 1"
+        )
+        row = cursor.fetchone()
+    return float(row[0]) if row else 0.0
+
+
 def device(actor: Actor, device_id: int) -> Device:
     """One of them. Raises `NotFound`."""
     found = devices(actor).filter(pk=device_id).first()
@@ -157,3 +227,16 @@ def find_places(actor: Actor, text: str, limit: int) -> list[SearchHit]:
         )
         for place in listed(actor, text=text)[:limit]
     ]
+
+
+def cards(actor: Actor, *, state: str, kind: str = "") -> QuerySet[PassCard]:
+    """Passes of the actor's people: valid, expired, or revoked as lost, reissued or withdraw; newest change first."""
+    found: QuerySet[PassCard] = PassCard.objects.seen_by(actor).select_related("person__unit")
+    now = clock.now()
+    if kind:
+        found = found.filter(kind=kind)
+    if state == "valid":
+        return found.filter(revoked_at__isnull=True, expires_at__gt=now).order_by("-issued_at", "-pk")
+    if state == "expired":
+        return found.filter(revoked_at__isnull=True, expires_at__lte=now).order_by("-expires_at", "-pk")
+    return found.filter(revoked_at__isnull=False, revoked_for=state).order_by("-revoked_at", "-pk")

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import zlib
 from collections import Counter
-from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime, timedelta
 
 from khien.kernel import clock
+from khien.kernel.places.models import Place
 from khien.kernel.staff import Actor
 from khien.kernel.staff import reads as staff_reads
 from khien.kernel.staff.models import Account
@@ -26,6 +27,10 @@ _SIGNS_AFTER_H = (0.3, 2.0)
 _SECOND_HOPS = 10
 _ANSWER_SHARE = 0.85
 _KEEPS_SHARE = 0.95
+# Of their stays of the last days, that many the ill remember; so many of them a round are asked where they were.
+_REMEMBERS_SHARE = 0.7
+_ASKED_WHERE = 5
+_QUARTER_S = 900
 _BATCH, _BATCH_SHARE = 40, 1 / 2000
 
 # The simulation's words in those of the follow-up form.
@@ -39,10 +44,15 @@ _SYMPTOMS = {
 }
 
 
+Whereabouts = Callable[[int], list[tuple[int, datetime, datetime]]]
+"""Where a person truly was in the last days, by id: (id of the place, enter, leave)."""
+
+
 class Staff:
     """The office on duty: one account with the roles of tracer and commune officer in the whole province."""
 
-    def __init__(self, people: int) -> None:
+    def __init__(self, people: int, whereabouts: Whereabouts) -> None:
+        self._whereabouts = whereabouts
         self._batch = max(_BATCH, round(people * _BATCH_SHARE))
         self._account_id = Account.objects.get(username=DUTY.username).pk
         self.fell_ill: dict[int, date] = {}
@@ -69,16 +79,34 @@ class Staff:
         return len(chosen)
 
     def _interview(self, actor: Actor) -> int:
-        """Cases tell the day on which they fell ill; the list is made anew with the window that follows."""
+        """Cases tell the day on which they fell ill, some of them also where they were; the list is made anew with
+        what follows."""
         asked = 0
         for case in Case.objects.filter(status=Case.Status.OPEN, onset_on=None, symptoms=""):
             onset = self.fell_ill.get(case.person_id)
             if onset is None or case.steps.filter(step=CaseStep.Step.APPROVED).exists():
                 continue
             tracing.enter_symptoms(actor, case_id=case.pk, onset_on=onset, symptoms="ho, sốt")
+            if asked < _ASKED_WHERE:
+                self._ask_where(actor, case)
             tracing.list_contacts(actor, case_id=case.pk)
             asked += 1
         return asked
+
+    def _ask_where(self, actor: Actor, case: Case) -> None:
+        """People remember most of where they were, to about a quarter of an hour."""
+        now = clock.now()
+        stays = [
+            row
+            for number, row in enumerate(self._whereabouts(case.person_id))
+            if _draw(f"remembers:{case.pk}:{number}") < _REMEMBERS_SHARE
+        ]
+        places = Place.objects.in_bulk([place for place, _enter, _leave in stays])
+        for place, enter, leave in stays:
+            start = datetime.fromtimestamp(enter.timestamp() // _QUARTER_S * _QUARTER_S, UTC)
+            end = datetime.fromtimestamp(-(-leave.timestamp() // _QUARTER_S) * _QUARTER_S, UTC)
+            if end <= now:
+                tracing.add_landmark(actor, case_id=case.pk, start=start, end=end, place=places[place])
 
     def _approve(self, actor: Actor, now: datetime) -> int:
         """Approve lists: everybody whom the law names as F1, and the likeliest F2."""

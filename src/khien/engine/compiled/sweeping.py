@@ -1,27 +1,16 @@
-"""One hop for everybody at once: who may have been infected at all, from when, and until when.
-
-Per person: `source_from`, `source_to` (when infectious; none where not below), `first` and `last` (the earliest and
-the latest possible infection so far). Seconds since `origin`, int32, so that they stay in the processor's caches.
-A day is swept place by place: those who may infect sorted by when they begin to, those who may be infected by
-when they come, and one walk along both.
+"""One hop for everybody at once, place by place: those who may infect sorted by when they begin to, those who may be
+infected by when they come, and one walk along both. What is known of a person: `infecting`.
 """
 
 # mypy: ignore-errors
-from __future__ import annotations
 
 import numba as nb
 import numpy as np
 
+from khien.engine.compiled.infecting import NOBODY, PART, SOURCE, TARGET
 from khien.engine.compiled.layout import (
-    BLOCK,
-    BLOCK_END_AT,
-    BLOCK_PLACE_AT,
-    BUCKET_FIRST_AT,
-    BUCKETS,
     DAY_START,
     DEAD_AT,
-    END_UNIT,
-    ENTRY_AT,
     LONGER,
     LONGER_ROWS,
     NEVER,
@@ -33,70 +22,25 @@ from khien.engine.compiled.layout import (
     OVER_ROW_AT,
     PERSON_BITS,
     PERSON_MASK,
-    PLACE_BLOCK,
     PLACE_FIRST_AT,
     PLACE_ID_AT,
     PLACES,
     ROWS,
     ROWS_AT,
-    SHIFT,
     START_SHIFT,
-    SURELY,
 )
 from khien.engine.compiled.meeting import (
     DAY,
     OPEN,
     ZONE,
-    encounters_together,
-    entered,
     is_dead,
     leave_of,
-    present,
     slot_of,
-    stays_of,
 )
-from khien.engine.compiled.memory import i32_at, u16_at, u32_at, u64_at
-
-NOBODY = np.int32(2**31 - 1)
-NEVER_YET = np.int32(-(2**31))
-
-SOURCE, PART, TARGET = np.uint8(1), np.uint8(2), np.uint8(4)
+from khien.engine.compiled.memory import i32_at, u32_at, u64_at
 
 _LOW = np.uint64(0xFFFFFFFF)
 _FAR_OFF = np.int64(2**40)
-
-
-@nb.njit(cache=True, nogil=True)
-def states(
-    source_from,
-    source_to,
-    fresh_from,
-    fresh_to,
-    first,
-    last,
-    is_case,
-    begin,
-    longest,
-    want_first,
-    enough,
-    state,
-):
-    """What each person is on the day that starts at `begin`, whose stays all end by `longest`: a `SOURCE` when their
-    infectious time has become longer and this day lies in what was added (`PART` when they are not infectious all the
-    time), a `TARGET` whose `first` (or `last`, below `enough`) may still change. Returns how many there are of each."""
-    sources = parts = targets = 0
-    for p in range(len(state)):
-        source = (fresh_from[p] < longest) & (fresh_to[p] > begin)
-        part = source & ((source_from[p] > begin) | (source_to[p] < longest))
-        changes = first[p] > begin
-        if not want_first:
-            changes = (first[p] != NOBODY) & (last[p] < longest) & (last[p] < enough)
-        changes &= is_case[p] == 0
-        state[p] = np.uint8(source) | (np.uint8(part) << np.uint8(1)) | (np.uint8(changes) << np.uint8(2))
-        sources += source
-        parts += part
-        targets += changes
-    return sources, parts, targets
 
 
 @nb.njit(cache=True, nogil=True)
@@ -662,342 +606,3 @@ def _latest(stays, people, n_source, n_target, together, last):
             until = min(until, leave)
             if until > last[np.int64(person)]:
                 last[np.int64(person)] = until
-
-
-@nb.njit(cache=True, nogil=True)
-def look_around(
-    table,
-    day_first,
-    first_day,
-    far,
-    now,
-    day,
-    origin,
-    together,
-    targets,
-    low,
-    high,
-    state,
-    source_from,
-    source_to,
-    first,
-    beside,
-):
-    """The other way round, for the few `targets[low:high]` who are left: whom they met first in the stays that they
-    began on a day. Returns the people beside one stay that there must be room for, and how many stays there were."""
-    crowd = looked = 0
-    pieces = day_first[day + 1] - day_first[day]
-    for i in range(low, high):
-        person = targets[i]
-        for s in range(day_first[day], day_first[day + 1]):
-            segment = table[s]
-            shift = segment[SHIFT]
-            bucket = person >> shift
-            if bucket >= segment[BUCKETS]:
-                continue
-            firsts = u32_at(segment[BUCKET_FIRST_AT], segment[BUCKETS] + 1)
-            entries = u32_at(segment[ENTRY_AT], segment[ROWS])
-            low_bits = np.uint32(person & ((1 << shift) - 1))
-            mask = np.uint32((1 << (32 - shift)) - 1)
-            rows = u64_at(segment[ROWS_AT], segment[ROWS])
-            slots = u32_at(segment[BLOCK_PLACE_AT], (segment[ROWS] + PLACE_BLOCK - 1) // PLACE_BLOCK)
-            bounds = u32_at(segment[PLACE_FIRST_AT], segment[PLACES] + 1)
-            ends = u16_at(segment[BLOCK_END_AT], (segment[ROWS] + BLOCK - 1) // BLOCK)
-            for at in range(np.int64(firsts[bucket]), np.int64(firsts[bucket + 1])):
-                entry = entries[at]
-                if shift and entry >> np.uint32(32 - shift) != low_bits:
-                    continue
-                row = np.int64(entry & mask)
-                if is_dead(segment, row):
-                    continue
-                enter = segment[DAY_START] + np.int64(rows[row] >> np.uint64(START_SHIFT)) - origin
-                leave = leave_of(segment, row, rows[row], now) - origin
-                if leave - enter < together or enter >= first[person]:
-                    continue
-                looked += 1
-                slot = np.int64(slots[row // PLACE_BLOCK])
-                while np.int64(bounds[slot + 1]) <= row:
-                    slot += 1
-                moment = np.int64(NOBODY)
-                if pieces == 1:
-                    moment = _met_in_rows(
-                        segment, rows, ends, np.int64(bounds[slot]), np.int64(bounds[slot + 1]), row, person, enter,
-                        leave, origin, now, together, state, source_from, source_to,
-                    )  # fmt: skip
-                if moment > enter:
-                    place = np.int64(u32_at(segment[PLACE_ID_AT], segment[PLACES])[slot])
-                    if pieces == 1:
-                        # Who came on the day has been seen: those who stayed over are left.
-                        until = (first_day + day) * DAY - ZONE
-                        met = present(table, day_first, first_day, far, now, place, until, until + 1, beside)
-                    else:
-                        met = present(
-                            table,
-                            day_first,
-                            first_day,
-                            far,
-                            now,
-                            place,
-                            enter + origin,
-                            leave + origin,
-                            beside,
-                        )
-                    crowd = max(crowd, met)
-                    moment = min(
-                        moment,
-                        _met_beside(
-                            beside, met, person, enter, leave, origin, together, state, source_from, source_to
-                        ),
-                    )
-                    if pieces == 1:
-                        # An encounter may begin after midnight with somebody who came then.
-                        following = (first_day + day + 1) * DAY - ZONE
-                        if leave + origin > following and moment + origin > following:
-                            met = entered(
-                                table, day_first, first_day, now, place, following, leave + origin, beside
-                            )
-                            crowd = max(crowd, met)
-                            moment = min(
-                                moment,
-                                _met_beside(
-                                    beside,
-                                    met,
-                                    person,
-                                    enter,
-                                    leave,
-                                    origin,
-                                    together,
-                                    state,
-                                    source_from,
-                                    source_to,
-                                ),
-                            )
-                if moment < first[person]:
-                    first[person] = moment
-    return crowd, looked
-
-
-@nb.njit(inline="always")
-def _met_in_rows(
-    segment,
-    rows,
-    ends,
-    begin,
-    end,
-    row,
-    person,
-    enter,
-    leave,
-    origin,
-    now,
-    together,
-    state,
-    source_from,
-    source_to,
-):
-    """The earliest moment at which a stay met a source among the rows of its place on its day: those who were there
-    already first, the nearest before the others, and no further once nothing earlier can come."""
-    best = np.int64(NOBODY)
-    day_start = segment[DAY_START]
-    at = row
-    while at > begin:
-        at -= 1
-        # Blocks whose people had all left are stepped over.
-        if (at & (BLOCK - 1)) == BLOCK - 1:
-            needed = min(enter + together - day_start + origin, SURELY)
-            while at - BLOCK >= begin and END_UNIT * np.int64(ends[at // BLOCK]) < needed:
-                at -= BLOCK
-        other = rows[at] & np.uint64(PERSON_MASK)
-        if state[other] & SOURCE:
-            moment = _met(
-                segment, rows, at, np.int64(other), person, enter, leave, origin, now, together, state, source_from,
-                source_to,
-            )  # fmt: skip
-            if moment == enter:
-                return moment
-            best = min(best, moment)
-    at = row + 1
-    while at < end:
-        since = day_start + np.int64(rows[at] >> np.uint64(START_SHIFT)) - origin
-        if since + together > leave or since >= best:
-            break
-        other = rows[at] & np.uint64(PERSON_MASK)
-        if state[other] & SOURCE:
-            best = min(
-                best,
-                _met(
-                    segment, rows, at, np.int64(other), person, enter, leave, origin, now, together, state, source_from,
-                    source_to,
-                ),
-            )  # fmt: skip
-        at += 1
-    return best
-
-
-@nb.njit(inline="always")
-def _met(
-    segment, rows, at, other, person, enter, leave, origin, now, together, state, source_from, source_to
-):
-    since = segment[DAY_START] + np.int64(rows[at] >> np.uint64(START_SHIFT)) - origin
-    until = leave_of(segment, at, rows[at], now) - origin
-    if state[other] & PART:
-        since = max(since, np.int64(source_from[other]))
-        until = min(until, np.int64(source_to[other]))
-    since = max(since, enter)
-    if min(until, leave) - since < together or other == person or is_dead(segment, at):
-        return np.int64(NOBODY)
-    return since
-
-
-@nb.njit(inline="always")
-def _met_beside(beside, met, person, enter, leave, origin, together, state, source_from, source_to):
-    best = np.int64(NOBODY)
-    for j in range(min(met, beside.shape[1])):
-        other = beside[0, j]
-        if other == person or state[other] & SOURCE == 0:
-            continue
-        since = max(enter, beside[1, j] - origin, np.int64(source_from[other]))
-        until = min(leave, beside[2, j] - origin, np.int64(source_to[other]))
-        if until - since >= together:
-            best = min(best, since)
-    return best
-
-
-@nb.njit(cache=True, nogil=True)
-def look_around_over(
-    table,
-    day_first,
-    first_day,
-    far,
-    now,
-    day,
-    origin,
-    together,
-    state,
-    source_from,
-    source_to,
-    first,
-    beside,
-):
-    """The same for those who stayed over from the days before: everybody in those lists who is a target."""
-    crowd = 0
-    last_index = len(day_first) - 1
-    midnight = (first_day + day) * DAY - ZONE
-    for s in range(day_first[min(max(day - 1, 0), last_index)], day_first[min(day, last_index)]):
-        segment = table[s]
-        over = segment[OVER]
-        people = u32_at(segment[OVER_PERSON_AT], over)
-        for at in range(over):
-            person = np.int64(people[at])
-            if state[person] & TARGET and not is_dead(segment, u32_at(segment[OVER_ROW_AT], over)[at]):
-                enter = segment[DAY_START] + np.int64(i32_at(segment[OVER_ENTER_AT], over)[at])
-                leave = np.int64(i32_at(segment[OVER_LEAVE_AT], over)[at])
-                leave = max(enter, now) if leave == NEVER else segment[DAY_START] + leave
-                place = np.int64(u32_at(segment[OVER_PLACE_AT], over)[at])
-                met = present(
-                    table, day_first, first_day, far, now, place, enter, max(leave, enter + 1), beside
-                )
-                crowd = max(crowd, met)
-                moment = _met_beside(
-                    beside,
-                    met,
-                    person,
-                    enter - origin,
-                    leave - origin,
-                    origin,
-                    together,
-                    state,
-                    source_from,
-                    source_to,
-                )
-                first[person] = min(first[person], np.int32(moment))
-    for at in range(far.shape[1]):
-        person = far[1, at]
-        if state[person] & TARGET and far[2, at] < midnight - DAY:
-            leave = max(far[2, at], now) if far[3, at] == OPEN else far[3, at]
-            met = present(
-                table,
-                day_first,
-                first_day,
-                far,
-                now,
-                far[0, at],
-                far[2, at],
-                max(leave, far[2, at] + 1),
-                beside,
-            )
-            crowd = max(crowd, met)
-            moment = _met_beside(
-                beside,
-                met,
-                person,
-                far[2, at] - origin,
-                leave - origin,
-                origin,
-                together,
-                state,
-                source_from,
-                source_to,
-            )
-            first[person] = min(first[person], np.int32(moment))
-    return crowd
-
-
-@nb.njit(cache=True, nogil=True)
-def spread(
-    table,
-    day_first,
-    first_day,
-    far,
-    now,
-    origin,
-    together,
-    people,
-    begin,
-    end,
-    source_from,
-    source_to,
-    is_case,
-    first,
-    last,
-    stays,
-    hits,
-    out,
-):
-    """A hop from the few who may infect, `people[begin:end]`: everybody they were with. Returns the stays of one
-    person, the rows of one place and the encounters of one stay that there must be room for."""
-    most = rows = met = 0
-    one, low, high = np.empty(1, np.int64), np.empty(1, np.int64), np.empty(1, np.int64)
-    for i in range(begin, end):
-        person = people[i]
-        one[0] = person
-        low[0], high[0] = np.int64(source_from[person]) + origin, np.int64(source_to[person]) + origin
-        own = stays_of(table, now, one, low, high, stays)
-        most = max(most, own)
-        for k in range(min(own, stays.shape[1])):
-            start, stop = max(stays[2, k], low[0]), min(stays[3, k], high[0])
-            if stop - start < together:
-                continue
-            number, wanted = encounters_together(
-                table,
-                day_first,
-                first_day,
-                far,
-                now,
-                origin,
-                person,
-                stays[1, k],
-                start,
-                stop,
-                together,
-                hits,
-                out,
-                0,
-            )
-            rows, met = max(rows, wanted), max(met, number)
-            for j in range(np.uint64(min(number, out.shape[1]))):
-                other = np.uint64(out[0, j])
-                if is_case[other] == 0:
-                    first[other] = min(first[other], out[1, j])
-                    last[other] = max(last[other], out[2, j])
-    return most, rows, met
