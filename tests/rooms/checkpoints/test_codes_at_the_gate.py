@@ -76,6 +76,13 @@ def test_somebody_new_is_registered_from_a_whole_national_code_and_not_from_half
     assert Person.objects.count() == 1
 
 
+@pytest.mark.parametrize("bars", ["", "|||"])
+def test_a_number_that_the_national_code_itself_contradicts_is_not_taken(gate: Any, bars: str) -> None:
+    """A child's code with the declarer's number, also with bars inside its signature."""
+    answer = gate(f"{NUMBER}|NGUYEN THI BE|2015-06-01|1|VN01ABC|VN01XYZ<2<<<si{bars}g")
+    assert (answer.outcome, answer.reason) == ("held", "starred")
+
+
 @pytest.mark.parametrize("day", ["1990-01-15", "1990-**-**", "****-**-**"])
 def test_a_starred_national_code_is_held_and_asks_for_the_card(gate: Any, day: str) -> None:
     answer = gate(f"******123456|NGUYEN VAN AN|{day}|0|VN01ABC|<1<<<")
