@@ -367,7 +367,9 @@ def quick_number(text: str) -> str:
         if len(text) == 12:
             return number
         if text[12] == "|" and text.count("|") >= 6 and text.isprintable():
-            return number
+            # A national code has the day of birth where a card has the name, and its number is to be looked at.
+            third = text.split("|", 3)[2].lstrip()[:1]
+            return "" if third == "*" or third.isdigit() else number
     return ""
 
 
