@@ -8,7 +8,7 @@ An event is a JSON object, made by the device and never changed::
 Instead of `code` it may hold `sealed` (see `sealing`). Optional, and ignored where it is not what it should be:
 `seq` (1, 2, 3 … counted by the device over all its events), `boot` (UUID of the page's start) with `mono` (ms since
 then), `offline` (bool), `verdict` {`colour`, `reason`, `bundle`} as the device showed it. Only the system itself may
-name a `person` (id) instead of a `code`, and a `place` by id. Of somebody without any code `about` says who (see `typed`).
+name a `person` (id) instead of a `code`, and a `place` by id. `about` says who somebody without any code is (`typed`).
 """
 
 from __future__ import annotations

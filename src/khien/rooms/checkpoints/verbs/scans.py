@@ -282,7 +282,9 @@ def _write(actor: Actor, readings: list[Reading], now: datetime, verdicts: bool)
     _recognise(actor, [r for r in readings if r.reason in {"", "duplicate"}])
     ordered: list[tuple[Any, ...]] = []
     if new:
-        ordered = prepared.run(_STORE, {**_columns(new, places), "sender": sender, "day": day, "received": now})
+        ordered = prepared.run(
+            _STORE, {**_columns(new, places), "sender": sender, "day": day, "received": now}
+        )
     held = [r for r in readings if r.reason and r.reason not in {"duplicate", Reason.FORGOTTEN}]
     reused: list[Reading] = []
     if held:
@@ -633,7 +635,9 @@ def _verdict(answer: ScanAnswer, cards: dict[int, CardColour], name: str, year: 
         reason = _("Chứng nhận hợp lệ. So tên với giấy tờ; nhập số CCCD để ghi nhận người này.")
         return Verdict("yellow", colours.word("yellow"), reason)
     if answer.person is None and "certificate_expired" in answer.flags:
-        return Verdict("orange", colours.word("orange"), _("Chứng nhận không còn hiệu lực. Yêu cầu xem CCCD."))
+        return Verdict(
+            "orange", colours.word("orange"), _("Chứng nhận không còn hiệu lực. Yêu cầu xem CCCD.")
+        )
     if answer.person is None:
         reason = _("Số này chưa có trong sổ. Hỏi họ tên, ngày sinh, hoặc quét mã trên thẻ CCCD.")
         return Verdict("yellow", colours.word("yellow"), reason)
