@@ -40,6 +40,9 @@ def measure(scans: int, restricted: int) -> list[Figure]:
     from django.core.servers.basehttp import QuietWSGIRequestHandler, ThreadedWSGIServer
     from django.core.wsgi import get_wsgi_application
     from playwright.sync_api import sync_playwright
+    from tests.factories import make_actor, make_place, make_province
+    from tests.journeys import gate
+    from tests.rooms.checkpoints.cards import cccd
 
     from khien.kernel import clock
     from khien.kernel.people import verbs as people
@@ -48,9 +51,6 @@ def measure(scans: int, restricted: int) -> list[Figure]:
     from khien.kernel.staff import Role, system_actor
     from khien.kernel.standing import verbs as standing
     from khien.rooms.checkpoints import verbs
-    from tests.factories import make_actor, make_place, make_province
-    from tests.journeys import gate
-    from tests.rooms.checkpoints.cards import cccd
 
     system = system_actor("bench")
     places.load_kinds(system)
@@ -62,7 +62,9 @@ def measure(scans: int, restricted: int) -> list[Figure]:
             system, full_name="Trần Thị Bình", unit=commune, documents=[NewDocument("cccd", f"035090{n:06d}")]
         )
         chosen.append(
-            standing.Imposed(person.pk, clock.now() - timedelta(hours=1), None, "red", "Đang cách ly.", person)
+            standing.Imposed(
+                person.pk, clock.now() - timedelta(hours=1), None, "red", "Đang cách ly.", person
+            )
         )
     standing.impose_many("under_order", chosen)
     build = verbs.build_bundle(system)
@@ -114,9 +116,17 @@ def measure(scans: int, restricted: int) -> list[Figure]:
     slowest, median = float(took.max()), float(np.median(took))
     return [
         Figure("verdicts", len(took), ""),
-        Figure("frame to verdict, median", median, "ms", goal=f"at most {GOAL_MS:.0f} ms", met=median <= GOAL_MS),
+        Figure(
+            "frame to verdict, median", median, "ms", goal=f"at most {GOAL_MS:.0f} ms", met=median <= GOAL_MS
+        ),
         Figure("frame to verdict, p95", float(np.quantile(took, 0.95)), "ms"),
-        Figure("frame to verdict, slowest", slowest, "ms", goal=f"at most {GOAL_MS:.0f} ms", met=slowest <= GOAL_MS),
+        Figure(
+            "frame to verdict, slowest",
+            slowest,
+            "ms",
+            goal=f"at most {GOAL_MS:.0f} ms",
+            met=slowest <= GOAL_MS,
+        ),
         Figure("filter", build.size / 1024, "KB"),
         Figure("keys in the filter", build.keys, ""),
     ]

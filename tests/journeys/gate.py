@@ -172,7 +172,12 @@ def _photographed(
         side = int(height * 0.94)
         turned = turned.resize((side, side), Image.Resampling.BICUBIC)
         lean = 0.06 + 0.01 * (number % 4)  # the far edge is shorter
-        corners = ((0, 0), (side, lean * side), (side * (1 - lean / 2), side), (lean * side, side * (1 - lean)))
+        corners = (
+            (0, 0),
+            (side, lean * side),
+            (side * (1 - lean / 2), side),
+            (lean * side, side * (1 - lean)),
+        )
         tilted = turned.transform(
             (side, side),
             Image.Transform.QUAD,

@@ -121,7 +121,8 @@ def test_a_new_device_scans_with_the_server_down_and_delivers_once(
     gate.queue(page, 2)
     kept = page.evaluate(
         "new Promise(done => { const o = indexedDB.open('khien-gate-app'); o.onsuccess = () => {"
-        "o.result.transaction('queue').objectStore('queue').getAll().onsuccess = e => done(JSON.stringify(e.target.result)); }; })"
+        " const all = o.result.transaction('queue').objectStore('queue').getAll();"
+        " all.onsuccess = () => done(JSON.stringify(all.result)); }; })"
     )
     assert NUMBER not in kept
     assert RED not in kept
@@ -262,7 +263,9 @@ def test_a_hand_scanner_is_heard_anywhere_also_behind_a_vietnamese_keyboard(
     page.click("#typed-open")
     page.fill("#typed-name", "Phạm")
     burst(page, NUMBER + "|012345678|Nguyễn Văn An|15011990|Nam|Tổ 1, Hà Nam|15042021")
-    page.wait_for_function("before => !before.includes(document.getElementById('verdict').dataset.event)", arg=seen)
+    page.wait_for_function(
+        "before => !before.includes(document.getElementById('verdict').dataset.event)", arg=seen
+    )
     assert page.input_value("#typed-name") == "Phạm"
     page.keyboard.press("Escape")
     burst(page, "ÝT:RRQ+D9O60CO0**PO3U8CKZ78*D0BB8")
@@ -411,10 +414,10 @@ def camera_of(playwright: Playwright, video: Path) -> Any:
 
 WATCH = """() => {
   window.told = [];
-  new MutationObserver(() => {
-    const of = (id) => document.getElementById(id).textContent;
-    window.told.push([document.getElementById("verdict").dataset.colour, of("verdict-word"), of("verdict-reason"), of("verdict-who"), of("verdict-note")].join(" / "));
-  }).observe(document.getElementById("verdict"), { attributes: true, subtree: true, childList: true, characterData: true });
+  const panel = document.getElementById("verdict");
+  const parts = ["word", "reason", "who", "note"].map((part) => document.getElementById(`verdict-${part}`));
+  const tell = () => window.told.push([panel.dataset.colour, ...parts.map((part) => part.textContent)].join(" / "));
+  new MutationObserver(tell).observe(panel, { attributes: true, subtree: true, childList: true });
 }"""
 
 
@@ -429,7 +432,11 @@ def test_the_camera_reads_every_code_that_a_guard_meets(
     card = verbs.issue_pass(officer, person=person, kind="paper")
     red_card = verbs.issue_pass(officer, person=red, kind="paper")
     forged = text_of(card)[:-8] + ("A" if text_of(card)[-8] != "A" else "B") + text_of(card)[-7:]
-    insurance = "HS4350123456789|" + "Trần Thị Bình".encode().hex() + "|01/02/1985|2|58c3a3|35 - 001|01/01/2022|31/12/2022|20/12/2021|350000000||4|01/01/2020|7ab3c-1$"
+    insurance = (
+        "HS4350123456789|"
+        + "Trần Thị Bình".encode().hex()
+        + "|01/02/1985|2|58c3a3|35 - 001|01/01/2022|31/12/2022|20/12/2021|350000000||4|01/01/2020|7ab3c-1$"
+    )
     codes = {
         text_of(card): "green / Được qua / Không có hạn chế nào đang hiệu lực. / P. T. Hoa · 1990 / Thẻ giấy",
         text_of(red_card): "red / Dừng lại / Đang cách ly tại nhà.",
@@ -439,7 +446,7 @@ def test_the_camera_reads_every_code_that_a_guard_meets(
         insurance: "/ T. T. Bình · 1985",
         "******123456|TRAN VAN BON|1985-**-**|0|VN01ABCDEF|<1<<0912345678<": "Mã đã che số giấy tờ.",
         posters.address(bridge.code): "grey / Cầu Hồng Phú / Đã chọn địa điểm.",
-        "00020101021138570010A00000072701270006970403011200110123456780208QRIBFTTA53037045802VN6304F4E5": "Đây là mã chuyển tiền",
+        BANK: "Đây là mã chuyển tiền",
         "https://example.com/thuc-don": "Đây là địa chỉ một trang web",
         "KB1:ABCDEFGH23": "yellow / Lưu ý / Mã khai báo",
         CERTIFICATE: "Không kiểm tra được chứng nhận: không biết nơi ký.",
@@ -473,6 +480,8 @@ def test_the_camera_reads_every_code_that_a_guard_meets(
     assert TypedPerson.objects.filter(person=None).exists()
 
 
+# The vector of NAPAS, 6.1.1.
+BANK = "00020101021138570010A00000072701270006970403011200110123456780208QRIBFTTA53037045802VN6304F4E5"
 # A genuine certificate of the European test network, whose signer is not on our list.
 CERTIFICATE = next(
     vector["text"]
@@ -484,7 +493,7 @@ CERTIFICATE = next(
 def test_a_guards_whole_shift(
     phone: Visitor, line: gate.Line, market: Place, bridge: Place, tmp_path: Path
 ) -> None:
-    """Enrol, choose a place, scan all day with and without a network, a bus, a family, somebody without a code, the end."""
+    """Enrol, choose a place, scan with and without a network, a bus, somebody without a code, the end of the shift."""
     officer = make_actor(Role.COMMUNE_OFFICER, market.unit)
     red = under_order(market)
     make_person("Nguyễn Văn Ân", market.unit, phone="+84912345678")

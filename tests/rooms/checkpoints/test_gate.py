@@ -117,9 +117,17 @@ class Phone:
         return str((told["otherwise"] if place is None else told["filter"]["classes"][place])["colour"])
 
 
-def stop(person: Person, colour: str = "red", kind: str = "under_order", reason: str = "Đang cách ly tại nhà.") -> None:
+def stop(
+    person: Person, colour: str = "red", kind: str = "under_order", reason: str = "Đang cách ly tại nhà."
+) -> None:
     standing.impose(
-        person.pk, kind, start=NOON - timedelta(hours=1), end=None, colour=colour, reason=reason, authority=person
+        person.pk,
+        kind,
+        start=NOON - timedelta(hours=1),
+        end=None,
+        colour=colour,
+        reason=reason,
+        authority=person,
     )
 
 
@@ -199,7 +207,9 @@ def test_with_declarations_demanded_the_declared_are_green_and_all_others_yellow
     Rule.objects.filter(key__key="gate.card_colour").update(
         value={
             "kinds": {},
-            "demanded": [{"kind": "declared", "colour": "yellow", "sentence": "Chưa khai báo y tế trong 72 giờ."}],
+            "demanded": [
+                {"kind": "declared", "colour": "yellow", "sentence": "Chưa khai báo y tế trong 72 giờ."}
+            ],
         }
     )
     declared, restricted, nobody = (with_card(f"03509000000{n}", market.unit) for n in range(3))

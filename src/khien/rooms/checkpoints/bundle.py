@@ -79,7 +79,9 @@ class Content:
             ],
             ensure_ascii=False,
         )
-        return hashlib.blake2b(text.encode(), digest_size=32, key=settings.SECRET_KEY.encode()[:64]).hexdigest()
+        return hashlib.blake2b(
+            text.encode(), digest_size=32, key=settings.SECRET_KEY.encode()[:64]
+        ).hexdigest()
 
 
 # Who is in which class
@@ -239,7 +241,11 @@ def signed(body: Mapping[str, Any], known_kids: str = "") -> dict[str, str]:
     key_id = known[-1] if known else ids[-1]
     dss = keys.get("gate-bundle", key_id).es256().sign(text, ec.ECDSA(hashes.SHA256()))
     r, s = decode_dss_signature(dss)
-    return {"payload": _text(text), "signature": _text(r.to_bytes(32, "big") + s.to_bytes(32, "big")), "kid": key_id}
+    return {
+        "payload": _text(text),
+        "signature": _text(r.to_bytes(32, "big") + s.to_bytes(32, "big")),
+        "kid": key_id,
+    }
 
 
 def bundle_keys() -> list[dict[str, str]]:
@@ -262,7 +268,8 @@ def places_of(device: Device) -> list[dict[str, str]]:
         found = found.filter(pk__in=device.place_ids)
     rows = found.select_related("unit", "kind").order_by("name_folded", "pk")[:MOST_PLACES]
     return [
-        {"code": row.code, "name": row.name, "kind": row.kind.name, "unit": row.unit.full_name} for row in rows
+        {"code": row.code, "name": row.name, "kind": row.kind.name, "unit": row.unit.full_name}
+        for row in rows
     ]
 
 

@@ -151,7 +151,9 @@ def check(request: HttpRequest, body: CheckIn) -> dict[str, Any]:
             code = sealing.opened({"sealed": body.sealed, "id": body.id})
         except sealing.SealError as fault:
             raise NotFound(
-                _("Không mở được mã đã niêm phong."), field="sealed", way_out=_("Tải lại gói dữ liệu rồi quét lại.")
+                _("Không mở được mã đã niêm phong."),
+                field="sealed",
+                way_out=_("Tải lại gói dữ liệu rồi quét lại."),
             ) from fault
     seen = checking.look(actor_of_device(device), code)
     return {

@@ -94,7 +94,7 @@ def _shape(count: int) -> tuple[int, int]:
     """(length of a segment, number of segments) for `count` keys, as in the authors' own code."""
     if count < 2:
         return 4, 2
-    length = min(1 << 18, 1 << int(math.floor(math.log(count) / math.log(3.33) + 2.25)))
+    length = min(1 << 18, 1 << math.floor(math.log(count) / math.log(3.33) + 2.25))
     factor = max(1.125, 0.875 + 0.25 * math.log(1_000_000) / math.log(count))
     segments = max(1, math.ceil(count * factor / length) - 2)
     return length, segments
@@ -118,7 +118,9 @@ def _peeled(places: NDArray[np.int64], words: NDArray[np.uint16], size: int) -> 
     """The table: keys are taken away round by round where a place has one key left, and put back last first."""
     count = len(places)
     degree = np.bincount(places.ravel(), minlength=size).astype(np.int32)
-    keys_at = np.zeros(size, np.int64)  # XOR of the numbers of the keys at a place: alone there, the key itself
+    keys_at = np.zeros(
+        size, np.int64
+    )  # XOR of the numbers of the keys at a place: alone there, the key itself
     numbers = np.arange(count, dtype=np.int64)
     for column in range(3):
         np.bitwise_xor.at(keys_at, places[:, column], numbers)

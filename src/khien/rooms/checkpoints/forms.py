@@ -116,7 +116,9 @@ class DeviceForm(forms.Form):
         missing = [code for code in wanted if code not in found]
         if missing:
             raise forms.ValidationError(
-                _("Không có địa điểm đang mở với mã %(code)s trong địa bàn của bạn. Xem lại mã trên áp phích."),
+                _(
+                    "Không có địa điểm đang mở với mã %(code)s trong địa bàn của bạn. Xem lại mã trên áp phích."
+                ),
                 params={"code": missing[0][:12]},
             )
         return list(found.values())

@@ -78,15 +78,16 @@ def person_of(typed: Typed) -> int | None:
     if not typed.phone or typed.year is None:
         return None
     found = Person.objects.filter(
-        phones__number=typed.phone, birth_year=typed.year, name_folded=fold(typed.name), merged_into__isnull=True
+        phones__number=typed.phone,
+        birth_year=typed.year,
+        name_folded=fold(typed.name),
+        merged_into__isnull=True,
     ).values_list("pk", flat=True)
     ids = set(found[:2])
     return ids.pop() if len(ids) == 1 else None
 
 
-def row(
-    typed: Typed, *, unit_id: int, place_id: int, at: datetime, person_id: int | None
-) -> TypedPerson:
+def row(typed: Typed, *, unit_id: int, place_id: int, at: datetime, person_id: int | None) -> TypedPerson:
     """The row that keeps it, sealed."""
     key = keys.current("identity-cipher")
     nonce = secrets.token_bytes(12)

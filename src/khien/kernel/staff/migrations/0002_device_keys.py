@@ -5,60 +5,75 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('staff', '0001_initial'),
+        ("staff", "0001_initial"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='device',
-            name='app_version',
-            field=models.CharField(blank=True, default='', max_length=40),
+            model_name="device",
+            name="app_version",
+            field=models.CharField(blank=True, default="", max_length=40),
         ),
         migrations.AddField(
-            model_name='device',
-            name='bundle_version',
-            field=models.CharField(blank=True, default='', max_length=40),
+            model_name="device",
+            name="bundle_version",
+            field=models.CharField(blank=True, default="", max_length=40),
         ),
         migrations.AddField(
-            model_name='device',
-            name='clock_offset_ms',
-            field=models.BigIntegerField(help_text='server minus device', null=True),
+            model_name="device",
+            name="clock_offset_ms",
+            field=models.BigIntegerField(help_text="server minus device", null=True),
         ),
         migrations.AddField(
-            model_name='device',
-            name='other_units',
-            field=django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), default=list, help_text='ids of units.AdminUnit', size=None),
+            model_name="device",
+            name="other_units",
+            field=django.contrib.postgres.fields.ArrayField(
+                base_field=models.BigIntegerField(),
+                default=list,
+                help_text="ids of units.AdminUnit",
+                size=None,
+            ),
         ),
         migrations.AddField(
-            model_name='device',
-            name='place_ids',
-            field=django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), default=list, help_text='ids of places.Place', size=None),
+            model_name="device",
+            name="place_ids",
+            field=django.contrib.postgres.fields.ArrayField(
+                base_field=models.BigIntegerField(), default=list, help_text="ids of places.Place", size=None
+            ),
         ),
         migrations.AddField(
-            model_name='device',
-            name='public_key',
-            field=models.CharField(blank=True, default='', max_length=90),
+            model_name="device",
+            name="public_key",
+            field=models.CharField(blank=True, default="", max_length=90),
         ),
         migrations.AddField(
-            model_name='device',
-            name='unsent',
-            field=models.IntegerField(help_text='scans that waited on the device when it last said so', null=True),
+            model_name="device",
+            name="unsent",
+            field=models.IntegerField(
+                help_text="scans that waited on the device when it last said so", null=True
+            ),
         ),
         migrations.AddField(
-            model_name='device',
-            name='unsent_since',
-            field=models.DateTimeField(help_text='when the oldest of them was made', null=True),
+            model_name="device",
+            name="unsent_since",
+            field=models.DateTimeField(help_text="when the oldest of them was made", null=True),
         ),
         migrations.AddField(
-            model_name='enrolmentcode',
-            name='other_units',
-            field=django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), default=list, help_text='ids of units.AdminUnit', size=None),
+            model_name="enrolmentcode",
+            name="other_units",
+            field=django.contrib.postgres.fields.ArrayField(
+                base_field=models.BigIntegerField(),
+                default=list,
+                help_text="ids of units.AdminUnit",
+                size=None,
+            ),
         ),
         migrations.AddField(
-            model_name='enrolmentcode',
-            name='place_ids',
-            field=django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), default=list, help_text='ids of places.Place', size=None),
+            model_name="enrolmentcode",
+            name="place_ids",
+            field=django.contrib.postgres.fields.ArrayField(
+                base_field=models.BigIntegerField(), default=list, help_text="ids of places.Place", size=None
+            ),
         ),
     ]

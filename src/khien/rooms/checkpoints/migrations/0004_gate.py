@@ -5,45 +5,93 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('checkpoints', '0006_codes'),
-        ('people', '0002_name_words'),
-        ('units', '0001_initial'),
+        ("checkpoints", "0006_codes"),
+        ("people", "0002_name_words"),
+        ("units", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='GateBuild',
+            name="GateBuild",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('made_at', models.DateTimeField()),
-                ('sha256', models.CharField(max_length=64)),
-                ('size', models.IntegerField(help_text='bytes')),
-                ('filter_key', models.BinaryField(help_text='fresh for each build; devices get it with the bundle')),
-                ('classes', models.JSONField()),
-                ('otherwise', models.JSONField()),
-                ('keys', models.IntegerField(help_text='how many keys are in the filter')),
-                ('content_hash', models.CharField(help_text='of who is in which class, keyed', max_length=64)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("made_at", models.DateTimeField()),
+                ("sha256", models.CharField(max_length=64)),
+                ("size", models.IntegerField(help_text="bytes")),
+                (
+                    "filter_key",
+                    models.BinaryField(help_text="fresh for each build; devices get it with the bundle"),
+                ),
+                ("classes", models.JSONField()),
+                ("otherwise", models.JSONField()),
+                ("keys", models.IntegerField(help_text="how many keys are in the filter")),
+                (
+                    "content_hash",
+                    models.CharField(help_text="of who is in which class, keyed", max_length=64),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='TypedPerson',
+            name="TypedPerson",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('subject', models.CharField(help_text='of the scan: keyed hash of what was typed', max_length=64)),
-                ('place_id', models.BigIntegerField()),
-                ('at', models.DateTimeField()),
-                ('sealed', models.BinaryField(help_text='name, birth year, phone, where from: JSON, AES-256-GCM')),
-                ('key_id', models.CharField(max_length=16)),
-                ('linked_at', models.DateTimeField(null=True)),
-                ('linked_by', models.BigIntegerField(help_text='account; null when the machine did', null=True)),
-                ('dropped_at', models.DateTimeField(help_text='an officer found nobody', null=True)),
-                ('person', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='people.person')),
-                ('unit', models.ForeignKey(help_text='of the place', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='units.adminunit')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "subject",
+                    models.CharField(help_text="of the scan: keyed hash of what was typed", max_length=64),
+                ),
+                ("place_id", models.BigIntegerField()),
+                ("at", models.DateTimeField()),
+                (
+                    "sealed",
+                    models.BinaryField(help_text="name, birth year, phone, where from: JSON, AES-256-GCM"),
+                ),
+                ("key_id", models.CharField(max_length=16)),
+                ("linked_at", models.DateTimeField(null=True)),
+                (
+                    "linked_by",
+                    models.BigIntegerField(help_text="account; null when the machine did", null=True),
+                ),
+                ("dropped_at", models.DateTimeField(help_text="an officer found nobody", null=True)),
+                (
+                    "person",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="people.person",
+                    ),
+                ),
+                (
+                    "unit",
+                    models.ForeignKey(
+                        help_text="of the place",
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="units.adminunit",
+                    ),
+                ),
             ],
             options={
-                'indexes': [models.Index(condition=models.Q(('dropped_at__isnull', True), ('person__isnull', True)), fields=['-at'], name='typed_person_open'), models.Index(fields=['subject'], name='typed_person_subject')],
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("dropped_at__isnull", True), ("person__isnull", True)),
+                        fields=["-at"],
+                        name="typed_person_open",
+                    ),
+                    models.Index(fields=["subject"], name="typed_person_subject"),
+                ],
             },
         ),
     ]

@@ -51,7 +51,11 @@ PARTS = (
     "vendor/zxing-wasm/es/reader/index.js",
     "vendor/zxing-wasm/es/share.js",
     "vendor/zxing-wasm/zxing_reader.wasm",
-    *(f"vendor/be-vietnam-pro/{script}-{weight}.woff2" for script in ("vietnamese", "latin") for weight in (400, 600)),
+    *(
+        f"vendor/be-vietnam-pro/{script}-{weight}.woff2"
+        for script in ("vietnamese", "latin")
+        for weight in (400, 600)
+    ),
 )
 TYPES = {
     ".js": "text/javascript",
@@ -225,19 +229,27 @@ def texts() -> dict[str, object]:
         "checked": _("Đã kiểm tra trực tuyến."),
         "notChecked": _("Chưa kiểm tra được trực tuyến."),
         "justSeen": _("Vừa quét mã này."),
-        "cameraOff": _("Không mở được máy ảnh. Dùng đầu đọc hoặc nhập số; xem quyền máy ảnh của trình duyệt."),
+        "cameraOff": _(
+            "Không mở được máy ảnh. Dùng đầu đọc hoặc nhập số; xem quyền máy ảnh của trình duyệt."
+        ),
         "cameraNone": _("Máy này không có máy ảnh. Dùng đầu đọc hoặc nhập số."),
         "clockWrong": _("Đồng hồ của máy lệch {age}. Giờ quét vẫn được sửa đúng; hãy chỉnh lại giờ máy."),
         "stale": _("Dữ liệu đã quá 24 giờ. Đưa máy đến nơi có mạng; gọi người phụ trách trước khi cho qua."),
-        "revoked": _("Máy này đã bị thu hồi hoặc tạm ngừng. Dữ liệu về người dân đã xóa; hàng chờ vẫn được giữ và gửi đi."),
+        "revoked": _(
+            "Máy này đã bị thu hồi hoặc tạm ngừng. Dữ liệu về người dân đã xóa; hàng chờ vẫn được giữ và gửi đi."
+        ),
         "badSignature": _("Máy chủ không nhận chữ ký của máy này. Hàng chờ vẫn được giữ: báo quản trị viên."),
         "refused": _("Máy chủ từ chối: {why} Hàng chờ vẫn được giữ."),
-        "badBundle": _("Gói dữ liệu mới không đúng chữ ký nên bị từ chối; máy dùng dữ liệu cũ. Báo quản trị viên."),
+        "badBundle": _(
+            "Gói dữ liệu mới không đúng chữ ký nên bị từ chối; máy dùng dữ liệu cũ. Báo quản trị viên."
+        ),
         "noSpace": _("Máy hết chỗ, lượt quét CHƯA được giữ. Xóa bớt dữ liệu khác rồi quét lại."),
         "enrolOffline": _("Cần mạng để ghi danh. Thử lại khi có mạng."),
         "enrolFailed": _("Không ghi danh được: {why}"),
         "groupState": _("{name}: {count} người"),
-        "groupLine": _("Dòng {line} không đọc được: cần họ tên và năm sinh, điện thoại hoặc nơi đến; hoặc một số giấy tờ."),
+        "groupLine": _(
+            "Dòng {line} không đọc được: cần họ tên và năm sinh, điện thoại hoặc nơi đến; hoặc một số giấy tờ."
+        ),
         "typedMore": _("Cần họ tên, và năm sinh bốn chữ số."),
         "updateBlocked": _("Còn {count} lượt chưa gửi: gửi hết rồi mới cập nhật."),
         "factDevice": _("Thiết bị"),

@@ -32,9 +32,7 @@ def device_list(request: Request) -> HttpResponse:
     if posted is not None and form.is_valid():
         given = dict(form.cleaned_data)
         try:
-            row, code = staff_verbs.make_enrolment_code(
-                request.actor, place_ids=given.pop("places"), **given
-            )
+            row, code = staff_verbs.make_enrolment_code(request.actor, place_ids=given.pop("places"), **given)
         except Problem as fault:
             problem = fault
         else:

@@ -488,6 +488,7 @@ async function endShift() {
   ]);
   by("summary-queue").textContent = health.count ? fill(text.shiftUnsent, { count: health.count }) : text.shiftSent;
   by("summary-queue").classList.toggle("notice--orange", health.count > 0);
+  by("menu").close();
   by("summary").showModal();
 }
 
