@@ -42,8 +42,7 @@ def at_place(request: Request, code: str) -> HttpResponse:
             return _checked_in(request, code, check)
         except Problem as fault:
             problem = fault
-    signed_in = request.actor.person_id is not None
-    person = Person.objects.filter(pk=request.actor.person_id).first() if signed_in else None
+    person = Person.objects.filter(pk=request.actor.person_id or 0).first()
     context = {
         "place": known.place,
         "old": known.state == "replaced",
