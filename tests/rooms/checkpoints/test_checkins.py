@@ -21,7 +21,7 @@ from khien.rooms.checkpoints import allowances, posters, verbs
 from khien.rooms.checkpoints.models import Allowance, Scan
 from khien.rooms.checkpoints.verbs import checkins
 from khien.rooms.checkpoints.verbs.passes import text_of
-from tests.factories import NOON, make_actor, make_person, make_place, make_province
+from tests.factories import NOON, make_account, make_actor, make_person, make_place, make_province
 from tests.rooms.checkpoints.test_steps import point_of, shown
 
 pytestmark = pytest.mark.django_db
@@ -80,6 +80,15 @@ def test_a_number_and_a_name_are_enough(market: Any) -> None:
     said(market, number="0912345678", name="Trần Văn Cường")
     assert Person.objects.count() == 2
     assert Scan.objects.filter(person_id=person.pk).count() == 2
+
+
+def test_a_member_of_staff_is_a_visitor_like_any_other(market: Any, commune: Any) -> None:
+    client = Client()
+    client.force_login(
+        make_account(Role.GUARD, commune), backend="allauth.account.auth_backends.AuthenticationBackend"
+    )
+    assert said(market, client, number="0912345678", name="Trần Thị Bình").status_code == 200
+    assert Scan.objects.get().sender == "system:poster"
 
 
 def test_companions_are_noted_each_and_found_again(market: Any) -> None:

@@ -6,11 +6,12 @@ kept after the scans are forgotten.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any
 
-from django.db.models import F, Max, QuerySet, Sum
+from django.db.models import Count, Max, Q, QuerySet, Sum
 
 from khien.kernel import clock
 from khien.kernel.errors import Invalid, NotFound
@@ -109,9 +110,8 @@ def total(actor: Actor, first: date, last: date, path: str = "") -> Numbers:
 
 def communes(actor: Actor, first: date, last: date, path: str = "") -> list[Row]:
     """Commune by commune, those with the smallest share of active places first."""
-    sums = {
-        row.pop("unit"): row for row in seen_rows(actor, first, last, path).values("unit").annotate(**_SUMS)
-    }
+    counted = seen_rows(actor, first, last, path).values("unit").annotate(**_SUMS)
+    sums: dict[int, dict[str, Any]] = {row["unit"]: dict(row) for row in counted}
     units = AdminUnit.objects.select_related("parent").in_bulk(list(sums))
     rows = [Row(units[pk].full_name, _numbers(found), unit=units[pk]) for pk, found in sums.items()]
     return sorted(rows, key=lambda r: (r.numbers.active_share or 0, r.unit.sort_key if r.unit else ""))
@@ -119,9 +119,8 @@ def communes(actor: Actor, first: date, last: date, path: str = "") -> list[Row]
 
 def days(actor: Actor, first: date, last: date, path: str = "") -> list[Row]:
     """Day by day, oldest first; a day that was not counted is there with nothing."""
-    sums = {
-        row.pop("day"): row for row in seen_rows(actor, first, last, path).values("day").annotate(**_SUMS)
-    }
+    counted = seen_rows(actor, first, last, path).values("day").annotate(**_SUMS)
+    sums: dict[date, dict[str, Any]] = {row["day"]: dict(row) for row in counted}
     every = [first + timedelta(days=n) for n in range((last - first).days + 1)]
     return [Row(day.strftime("%d/%m"), _numbers(sums.get(day, {})), day=day) for day in every]
 
@@ -130,14 +129,18 @@ def places(actor: Actor, unit: AdminUnit, first: date, last: date) -> list[Row]:
     """The open places of a commune with their counts, silent ones first."""
     found = Place.objects.seen_by(actor).filter(unit__path__startswith=unit.path, closed_at__isnull=True)
     found = found.exclude(kind_id="home").select_related("kind", "unit")
-    sums = {
-        row.pop("place"): row
-        for row in PlaceCoverage.objects.seen_by(actor)
+    counts = (
+        PlaceCoverage.objects.seen_by(actor)
         .filter(place__in=found, day__range=(first, last))
         .values("place")
-        .annotate(scans=Sum("scans"), stays=Sum("stays"), exits=Sum("exits"))
-    }
-    active = _active_days(actor, found, first, last)
+        .annotate(
+            of_scans=Sum("scans"),
+            of_stays=Sum("stays"),
+            of_exits=Sum("exits"),
+            active=Count("pk", filter=Q(scans__gt=0)),
+        )
+    )
+    sums: dict[int, dict[str, Any]] = {row["place"]: dict(row) for row in counts}
     rows = []
     for place in found:
         counted = sums.get(place.pk, {})
@@ -146,11 +149,11 @@ def places(actor: Actor, unit: AdminUnit, first: date, last: date) -> list[Row]:
             Row(
                 place.name,
                 Numbers(
-                    counted.get("scans") or 0,
+                    counted.get("of_scans", 0),
                     max(length, 0),
-                    active.get(place.pk, 0),
-                    counted.get("stays") or 0,
-                    counted.get("exits") or 0,
+                    counted.get("active", 0),
+                    counted.get("of_stays", 0),
+                    counted.get("of_exits", 0),
                 ),
                 place=place,
             )
@@ -262,7 +265,8 @@ def devices_behind() -> list[int]:
     """Ids of active devices that said at their last word that scans wait on them."""
     if not any(field.name == "unsent" for field in Device._meta.get_fields()):
         return []
-    found = Device.objects.filter(state=Device.State.ACTIVE, unsent__gt=0)
+    waiting: dict[str, Any] = {"unsent__gt": 0}
+    found = Device.objects.filter(state=Device.State.ACTIVE, **waiting)
     return list(found.values_list("pk", flat=True))
 
 
@@ -278,17 +282,5 @@ _SUMS = {
 }
 
 
-def _numbers(found: dict[str, int | None]) -> Numbers:
+def _numbers(found: Mapping[str, Any]) -> Numbers:
     return Numbers(*(int(found.get(key) or 0) for key in _SUMS))
-
-
-def _active_days(actor: Actor, found: QuerySet[Place], first: date, last: date) -> dict[int, int]:
-    rows = (
-        PlaceCoverage.objects.seen_by(actor)
-        .filter(place__in=found, day__range=(first, last), scans__gt=0)
-        .values_list(F("place"), "day")
-    )
-    counted: dict[int, int] = {}
-    for place, _day in rows:
-        counted[place] = counted.get(place, 0) + 1
-    return counted

@@ -16,6 +16,7 @@ from khien.kernel.doors import Request, public_page
 from khien.kernel.errors import Invalid, NotFound, Problem
 from khien.kernel.people.models import Person
 from khien.kernel.places import reads as places
+from khien.kernel.staff.reads import NOBODY
 from khien.rooms.checkpoints import allowances, passes, posters, verbs
 from khien.rooms.checkpoints.models import Direction
 from khien.rooms.checkpoints.verbs.checkins import MOST_COMPANIONS, lost_poster
@@ -42,8 +43,7 @@ def at_place(request: Request, code: str) -> HttpResponse:
             return _checked_in(request, code, check)
         except Problem as fault:
             problem = fault
-    signed_in = request.actor.person_id is not None
-    person = Person.objects.filter(pk=request.actor.person_id).first() if signed_in else None
+    person = Person.objects.filter(pk=request.actor.person_id or 0).first()
     context = {
         "place": known.place,
         "old": known.state == "replaced",
@@ -99,8 +99,9 @@ def _checked_in(request: Request, code: str, check: str) -> HttpResponse:
         raise Invalid(
             _("Trang này mở đã lâu."), field="id", way_out=_("Quét lại áp phích rồi ghi nhận.")
         ) from fault
+    # A member of staff who scans a poster is a visitor like any other.
     noted = verbs.check_in_by_poster(
-        request.actor,
+        request.actor if request.actor.kind == "resident" else NOBODY,
         place_code=code,
         check=check,
         direction=given.get("direction", ""),

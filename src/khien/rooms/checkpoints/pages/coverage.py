@@ -116,7 +116,8 @@ def silent(request: Request) -> HttpResponse:
             )
             return redirect("checkpoints:silent")
     rows = coverage.silent_places(request.actor)
-    context = {"rows": rows, "rule": coverage.rule(), "problem": problem}
+    askable = any(row.may_ask for row in rows)
+    context = {"rows": rows, "askable": askable, "rule": coverage.rule(), "problem": problem}
     return render(request, "checkpoints/silent.html", context, status=problem.status if problem else 200)
 
 

@@ -86,7 +86,7 @@ def part_file(request: Request, run_id: int, number: int) -> HttpResponse:
 
 
 @staff_page(*EVERYBODY)
-def all_parts(request: Request, run_id: int) -> HttpResponse | FileResponse:
+def all_parts(request: Request, run_id: int) -> Any:
     """Everything that is made so far as one ZIP."""
     run = printing.run(request.actor, run_id)
     numbers = [row.number for row in printing.parts(run) if row.ready]

@@ -208,6 +208,7 @@ def _of_document(kind: str, number: str, name: str) -> _Who:
 def _companion(name: str, who: _Who) -> int:
     """Somebody who came along: found again by name under the same phone or the same declarer."""
     source = f"poster:{who.person_id}"
+    assert who.person_id is not None
     found = Person.objects.filter(name_folded=fold(name), merged_into__isnull=True).exclude(pk=who.person_id)
     mine = found.filter(source=source)
     if who.phone:
