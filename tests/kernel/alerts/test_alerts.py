@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import threading
 from datetime import UTC, date, datetime, timedelta
@@ -30,6 +31,7 @@ from khien.kernel.alerts.cap import (
     Urgency,
 )
 from khien.kernel.errors import Conflict, Invalid
+from khien.site.environment import PROJECT
 from tests.factories import NOON
 
 CAP = "{urn:oasis:names:tc:emergency:cap:1.2}"
@@ -317,6 +319,26 @@ def test_a_unit_is_an_area_with_its_code_the_day_it_holds_from_and_its_outline()
     assert len(area.polygons) == 1
     assert area.polygons[0][0] == (20.5, 105.9)
     assert valid(writing.write(alert(infos=(info(areas=(area,)),))))
+
+
+def test_the_communes_that_ship_are_areas_by_the_schema() -> None:
+    path = PROJECT / "src/khien/data/admin-units/ninh-binh-communes-2025-07.geojson"
+    made = tuple(
+        areas.of_unit(
+            one["properties"]["full_name"],
+            one["properties"]["code"],
+            since=date(2025, 7, 1),
+            boundary=one["geometry"],
+        )
+        for one in json.loads(path.read_text(encoding="utf-8"))["features"]
+    )
+    assert len(made) > 100
+    assert all(area.polygons for area in made)
+    whole = alert(infos=(info(areas=made),))
+    document = writing.write(whole)
+    assert valid(document)
+    assert reading.read(document) == whole
+    assert len(document) < reading.LARGEST
 
 
 @pytest.mark.parametrize(
