@@ -155,6 +155,14 @@ def test_every_alert_is_valid_by_the_schema_and_the_same_when_read_back(made: ca
     assert writing.write(reading.read(document)) == document
 
 
+def test_the_schema_refuses_what_it_should() -> None:
+    for wrong in (b"Z</sent>", b".5+07:00</sent>"):
+        with pytest.raises(AssertionError):
+            valid(writing.write(alert()).replace(b"+07:00</sent>", wrong))
+    with pytest.raises(AssertionError):
+        valid(writing.write(alert()).replace(b"<status>Actual", b"<status>Live"))
+
+
 def test_two_languages_are_two_blocks_with_times_of_viet_nam_in_whole_seconds() -> None:
     sent = datetime(2022, 1, 9, 17, 30, 5, 999_999, tzinfo=UTC)
     made = alert(sent=sent, infos=(info(), info(language="en", headline="Lockdown")))
