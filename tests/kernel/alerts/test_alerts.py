@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import threading
 from datetime import UTC, date, datetime, timedelta
@@ -30,6 +31,7 @@ from khien.kernel.alerts.cap import (
     Urgency,
 )
 from khien.kernel.errors import Conflict, Invalid
+from khien.site.environment import PROJECT
 from tests.factories import NOON
 
 CAP = "{urn:oasis:names:tc:emergency:cap:1.2}"
@@ -151,6 +153,14 @@ def test_every_alert_is_valid_by_the_schema_and_the_same_when_read_back(made: ca
     assert valid(document)
     assert reading.read(document) == made
     assert writing.write(reading.read(document)) == document
+
+
+def test_the_schema_refuses_what_it_should() -> None:
+    for wrong in (b"Z</sent>", b".5+07:00</sent>"):
+        with pytest.raises(AssertionError):
+            valid(writing.write(alert()).replace(b"+07:00</sent>", wrong))
+    with pytest.raises(AssertionError):
+        valid(writing.write(alert()).replace(b"<status>Actual", b"<status>Live"))
 
 
 def test_two_languages_are_two_blocks_with_times_of_viet_nam_in_whole_seconds() -> None:
@@ -317,6 +327,26 @@ def test_a_unit_is_an_area_with_its_code_the_day_it_holds_from_and_its_outline()
     assert len(area.polygons) == 1
     assert area.polygons[0][0] == (20.5, 105.9)
     assert valid(writing.write(alert(infos=(info(areas=(area,)),))))
+
+
+def test_the_communes_that_ship_are_areas_by_the_schema() -> None:
+    path = PROJECT / "src/khien/data/admin-units/ninh-binh-communes-2025-07.geojson"
+    made = tuple(
+        areas.of_unit(
+            one["properties"]["full_name"],
+            one["properties"]["code"],
+            since=date(2025, 7, 1),
+            boundary=one["geometry"],
+        )
+        for one in json.loads(path.read_text(encoding="utf-8"))["features"]
+    )
+    assert len(made) > 100
+    assert all(area.polygons for area in made)
+    whole = alert(infos=(info(areas=made),))
+    document = writing.write(whole)
+    assert valid(document)
+    assert reading.read(document) == whole
+    assert len(document) < reading.LARGEST
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ def pdf_of(script: Script, *, numerals: spoken.Numerals = spoken.NORTH) -> bytes
         _TEMPLATE,
         {
             "title": script.title,
-            "paragraphs": words.split("\n"),
+            "paragraphs": [line[:1].upper() + line[1:] for line in words.split("\n")],
             "authority": script.authority,
             "station": script.station,
             "priority": script.priority,

@@ -36,6 +36,8 @@ def publish(
     sees the old or the new one whole; one that would stay the same is not touched, and one that changes gets another
     second as its time, so that `If-Modified-Since` is always answered rightly.
 
+    Serve `*.cap.xml` as `writing.MEDIA_TYPE`, `atom.xml` as application/atom+xml, `rss.xml` as application/rss+xml.
+
     Raises `Conflict` when a document would change: what was published stays as it was, a change is an update.
     """
     folder.mkdir(parents=True, exist_ok=True)

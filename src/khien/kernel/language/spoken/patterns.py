@@ -116,6 +116,8 @@ CALL_STRONG = _after(
     "gọi|gọi (?:ngay|điện|số)|gọi (?:ngay|điện) số|đường dây nóng|hotline|tổng đài|số máy|điện thoại|số điện thoại|đt"
     "|sđt|cấp cứu|nhánh|đầu số|di động|alo|máy lẻ|số khẩn cấp"
 )
+SEND = _after("gửi|gửi tới|gửi đến|nhắn tin tới|nhắn tin đến")
+CLOSED = re.compile(r"\s*(?:[.,;:!?)\n]|$)")
 ROMAN_WORD = _after(
     "quý|quí|khóa|khoá|kỳ|thế kỷ|chương|phần|mục|lần|cấp|hạng|loại|bậc|giai đoạn|khu|tập|phụ lục|đợt|đại hội|nhiệm kỳ"
     "|vùng|tuyến|nhóm|nhóm nguy cơ|điều|bảng|hội nghị|ban"

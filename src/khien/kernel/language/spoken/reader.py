@@ -367,7 +367,8 @@ class Reader:
         plain = patterns.SHORT_NUMBER.match(self.text, self.at)
         if plain and (self.before(patterns.CALL_STRONG) or self._goes_on("phone")):
             return self.say(digits(plain[0]), len(plain[0]), "phone")
-        if plain and plain[0] in signs.EMERGENCY and self.before(patterns.CALL):
+        sent = plain and self.before(patterns.SEND) and patterns.CLOSED.match(self.text, plain.end())
+        if plain and (sent or (plain[0] in signs.EMERGENCY and self.before(patterns.CALL))):
             return self.say(digits(plain[0]), len(plain[0]), "phone", why=Why.PHONE_OR_NUMBER)
         return False
 
