@@ -1,6 +1,6 @@
 """Acts of the checkpoints: storing scans, deriving presence from them, issuing passes, settling what was held."""
 
-from khien.rooms.checkpoints.verbs.derive import derive_due, link_scans
+from khien.rooms.checkpoints.verbs.derive import derive_anew, derive_due, link_scans
 from khien.rooms.checkpoints.verbs.held import settle_held
 from khien.rooms.checkpoints.verbs.loading import KnownScans, load_scans
 from khien.rooms.checkpoints.verbs.passes import issue_pass, revoke_pass
@@ -19,6 +19,7 @@ __all__ = [
     "ScanAnswer",
     "Verdict",
     "check_in",
+    "derive_anew",
     "derive_due",
     "hold_from_revoked",
     "issue_pass",
