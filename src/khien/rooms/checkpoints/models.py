@@ -130,7 +130,7 @@ class Due(models.Model):
         return f"{self.person_id} {self.day}"
 
 
-class Numbers(models.Field):  # type: ignore[type-arg]
+class Numbers(models.Field):
     """An int8multirange: many numbers that mostly follow each other take the room of a few."""
 
     def db_type(self, connection: Any) -> str:

@@ -90,9 +90,7 @@ def derive_anew(actor: Actor, *, first: date, last: date) -> int:
         )
         marks = int(cursor.rowcount)
     if marks:
-        record(
-            actor, "presence.presencerecord", first=first.isoformat(), last=last.isoformat(), marks=marks
-        )
+        record(actor, "presence.presencerecord", first=first.isoformat(), last=last.isoformat(), marks=marks)
     else:
         unchanged()
     return marks

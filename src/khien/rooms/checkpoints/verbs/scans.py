@@ -282,7 +282,9 @@ def _write(actor: Actor, readings: list[Reading], now: datetime, verdicts: bool)
     _recognise(actor, [r for r in readings if r.reason in {"", "duplicate"}])
     ordered: list[tuple[Any, ...]] = []
     if new:
-        ordered = prepared.run(_STORE, {**_columns(new, places), "sender": sender, "day": day, "received": now})
+        ordered = prepared.run(
+            _STORE, {**_columns(new, places), "sender": sender, "day": day, "received": now}
+        )
     held = [r for r in readings if r.reason and r.reason not in {"duplicate", Reason.FORGOTTEN}]
     reused: list[Reading] = []
     if held:
