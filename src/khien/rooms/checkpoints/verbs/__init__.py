@@ -6,7 +6,7 @@ from khien.rooms.checkpoints.verbs.coverage import (
     forget_coverage,
     write_to_silent_places,
 )
-from khien.rooms.checkpoints.verbs.derive import derive_due, link_scans
+from khien.rooms.checkpoints.verbs.derive import derive_anew, derive_due, link_scans
 from khien.rooms.checkpoints.verbs.gate import build_bundle, drop_typed, link_typed
 from khien.rooms.checkpoints.verbs.held import settle_held
 from khien.rooms.checkpoints.verbs.loading import KnownScans, load_scans
@@ -42,6 +42,7 @@ __all__ = [
     "check_in_by_poster",
     "close_run",
     "count_coverage",
+    "derive_anew",
     "derive_due",
     "drop_typed",
     "forget_coverage",
