@@ -21,6 +21,7 @@ _TO_GSM = str.maketrans(
     {letter: chr(code) for code, letter in enumerate(GSM_BASIC) if letter != "\x1b"}
     | {letter: "\x1b" + chr(code) for letter, code in GSM_EXTENDED.items()}
 )
+_FROM_GSM = {code: GSM_BASIC[code] if code < 128 else "\ufffd" for code in range(256)}
 _FROM_EXTENSION = {code: letter for letter, code in GSM_EXTENDED.items()}
 
 
@@ -70,16 +71,18 @@ def to_gsm7(text: str) -> bytes:
 
 def from_gsm7(octets: bytes) -> str:
     """The text of unpacked septets; what is no septet reads as U+FFFD, an unknown extension as its basic letter."""
+    if 0x1B not in octets:
+        return octets.decode("latin-1").translate(_FROM_GSM)
     letters = []
     escaped = False
     for octet in octets:
         if escaped:
-            letters.append(_FROM_EXTENSION.get(octet) or _basic(octet))
+            letters.append(_FROM_EXTENSION.get(octet) or _FROM_GSM[octet])
             escaped = False
         elif octet == 0x1B:
             escaped = True
         else:
-            letters.append(_basic(octet))
+            letters.append(_FROM_GSM[octet])
     return "".join(letters)
 
 
@@ -119,10 +122,6 @@ def _decoded(octets: bytes, data_coding: int, alphabet: DefaultAlphabet) -> str:
     if data_coding in {0x02, 0x04, 0x14}:
         return octets.hex()
     return from_gsm7(octets)
-
-
-def _basic(octet: int) -> str:
-    return GSM_BASIC[octet] if octet < 128 else "\ufffd"
 
 
 def _concatenation(header: bytes) -> Concatenation | None:
