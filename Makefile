@@ -1,7 +1,7 @@
 PYTHON ?= python3
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test test-slow check lock messages screenshots doctor bench
+.PHONY: help demo up test test-slow check lock messages screenshots doctor bench fuzz
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -20,6 +20,9 @@ test-slow: ## the tests that take longer: set-up, kill -9, load
 
 check: ## style, types, layers, links
 	@$(PYTHON) dev.py check
+
+fuzz: ## fuzz the readers of codes and certificates (options: make fuzz ARGS="--target hc1 --runs 1000000")
+	@$(PYTHON) dev.py fuzz $(ARGS)
 
 doctor: ## what is missing on this machine, and how to get it
 	@$(PYTHON) dev.py khien doctor

@@ -19,8 +19,8 @@ from khien.engine.warming import cache_name
 
 
 @contextmanager
-def served() -> Iterator[str]:
-    """`khien up` on the bench's database; its address."""
+def served(*only: str) -> Iterator[str]:
+    """`khien up` on the bench's database (with `only` these of its parts); its address."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -32,7 +32,13 @@ def served() -> Iterator[str]:
         "NUMBA_CACHE_DIR": str(Path(tempfile.gettempdir()) / "khien-bench-numba" / cache_name()),
     }
     subprocess.run([sys.executable, "-m", "khien.engine.warming"], env=environment, check=True)
-    command = [sys.executable, "-m", "khien.site.cli", "up"]
+    command = [
+        sys.executable,
+        "-m",
+        "khien.site.cli",
+        "up",
+        *(word for part in only for word in ("--only", part)),
+    ]
     with subprocess.Popen(command, env=environment, start_new_session=True) as house:
         try:
             address = f"http://127.0.0.1:{port}"

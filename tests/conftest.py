@@ -13,7 +13,11 @@ from khien.desk import codes
 from khien.kernel.presence import segments
 
 PARTITIONED = ("presence_record", "checkpoints_scan")
-SEEDED = ("khien.rooms.broadcasts.migrations.0002_templates", "khien.response.migrations.0001_messages")
+SEEDED = (
+    "khien.rooms.broadcasts.migrations.0002_templates",
+    "khien.response.migrations.0001_messages",
+    "khien.response.migrations.0002_silent_place",
+)
 COMMITTING = {"transactional_db", "live_server"}
 
 

@@ -19,7 +19,9 @@ from khien.kernel.places.models import Place
 from khien.kernel.registries import person_panels, search_entries
 from khien.kernel.registries.registry import PersonPanel, SearchHit
 from khien.kernel.staff import Actor
+from khien.kernel.standing import colours
 from khien.kernel.standing import reads as standing
+from khien.kernel.standing.colours import CardColour
 from khien.kernel.standing.models import Standing
 
 PLACES_SHOWN = 10
@@ -72,6 +74,7 @@ class PersonFile:
     documents: list[IdentityDocument]
     phones: list[Phone]
     residences: list[Residence]
+    card: CardColour
     standings: list[Standing]
     merges: list[Merge]
     panels: list[tuple[PersonPanel, dict[str, object]]]
@@ -90,7 +93,12 @@ def person_file(actor: Actor, person: Person, at: datetime, *, panels: bool = Tr
         documents=list(person.documents.order_by("kind", "pk")),
         phones=list(person.phones.order_by("-is_main", "pk")),
         residences=list(person.residences.select_related("unit").order_by("-during")),
-        standings=standing.holding([person.pk], at).get(person.pk, []),
+        card=colours.of([person.pk], at)[person.pk],
+        standings=[
+            row
+            for row in standing.holding([person.pk], at).get(person.pk, [])
+            if row.colour != Standing.Colour.GREEN
+        ],
         merges=list(Merge.objects.filter(kept=person, undone_at__isnull=True).select_related("gone")),
         panels=sections,
     )

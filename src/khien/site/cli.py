@@ -31,6 +31,8 @@ DATABASE_COMMANDS: dict[str, tuple[str, str]] = {
     "manage": ("khien.site.manage:manage", "Django's own commands"),
     "keys make": ("khien.site.key_commands:make", "make the keys that are missing"),
     "keys rotate": ("khien.site.key_commands:rotate", "make a new key and seal identity numbers anew"),
+    "trust list": ("khien.site.trust_commands:show", "whose health certificates are believed here"),
+    "trust certificate": ("khien.site.trust_commands:certificate", "print the certificate of our own HC1 key"),
     "engine status": ("khien.site.engine:status", "how far the engine's segments go"),
     "engine rebuild": ("khien.site.engine:rebuild", "make the engine's segments anew from the database"),
     "retention prove": ("khien.kernel.rules.command:prove", "check that nothing is kept beyond its rule"),

@@ -75,7 +75,12 @@ SETTINGS: dict[str, Setting] = {
             "",
             "`host:port` of a Ray cluster that has the tracing engine's shards; default this machine alone",
         ),
-        Setting("KHIEN_SMS_GATEWAY", "simulator", "`simulator` or `http_json`"),
+        Setting(
+            "KHIEN_TRUST_LIST",
+            "",
+            "file or folder of certificates (PEM, DER or JSON) whose HC1 health certificates are believed",
+        ),
+        Setting("KHIEN_SMS_GATEWAY", "simulator", "`simulator`, `http_json` or `smpp`"),
         Setting("KHIEN_SMS_URL", "", "address of the HTTP SMS gateway"),
         Setting("KHIEN_SMS_TOKEN", "", "token for the HTTP SMS gateway", secret=True),
         Setting("KHIEN_SMS_SENDER", "", "registered sender name (brandname), where the gateway wants one"),
@@ -84,6 +89,54 @@ SETTINGS: dict[str, Setting] = {
             "KHIEN_SMS_FIELDS",
             "",
             "other names for the SMS gateway's JSON fields, e.g. `to=phone text=content message_id=id`",
+        ),
+        Setting("KHIEN_SMPP_ADDRESS", "", "`host:port` of the carrier's SMPP server"),
+        Setting("KHIEN_SMPP_SYSTEM_ID", "", "our name for the bind, at most 15 letters"),
+        Setting("KHIEN_SMPP_PASSWORD", "", "password for the bind", secret=True),
+        Setting("KHIEN_SMPP_SYSTEM_TYPE", "", "system type, where the carrier wants one"),
+        Setting(
+            "KHIEN_SMPP_BIND",
+            "transceiver",
+            "`transceiver`, or `transmitter` for carriers that want a receiver beside it",
+        ),
+        Setting("KHIEN_SMPP_BINDS", "1", "connections that each process makes to the carrier"),
+        Setting(
+            "KHIEN_SMPP_WINDOW",
+            "10",
+            "messages under way on a connection without an answer, as the carrier allows",
+        ),
+        Setting(
+            "KHIEN_SMPP_RATE",
+            "0",
+            "messages a second on each connection, as contracted; 0 for no limit",
+        ),
+        Setting("KHIEN_SMPP_TLS", "0", "TLS to the carrier, with its certificate checked"),
+        Setting(
+            "KHIEN_SMPP_CA",
+            "",
+            "file with the authority of the carrier's certificate; default those of the system",
+        ),
+        Setting(
+            "KHIEN_SMPP_SOURCE_TON",
+            "5",
+            "type of the sender's number: 5 letters, 1 international, 3 short code",
+        ),
+        Setting("KHIEN_SMPP_SOURCE_NPI", "0", "numbering plan of the sender's number: 0 none, 1 telephone"),
+        Setting(
+            "KHIEN_SMPP_ALPHABET",
+            "gsm-7",
+            "what the carrier means by its default alphabet: `gsm-7`, `latin-1`, `ascii`, or `ucs-2` for all",
+        ),
+        Setting(
+            "KHIEN_SMPP_RECEIPT_IDS",
+            "same",
+            "how receipts write the message id: `same`, `decimal` (the answer has hex), `hex` (decimal)",
+        ),
+        Setting(
+            "KHIEN_SPEECH_COMMAND",
+            "",
+            "another speech engine than espeak-ng: a command that reads UTF-8 text and writes WAV; "
+            "`{voice}` in it becomes north, central or south",
         ),
         Setting(
             "KHIEN_PROXIES",

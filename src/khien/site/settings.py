@@ -33,6 +33,7 @@ KHIEN_URL = environment.get("KHIEN_URL").text().rstrip("/")
 KHIEN_PROVINCE = environment.get("KHIEN_PROVINCE").text()
 KHIEN_DATA = environment.data_folder()
 KHIEN_CLUSTER = environment.get("KHIEN_CLUSTER").text()
+KHIEN_TRUST_LIST = environment.get("KHIEN_TRUST_LIST").text()
 KHIEN_KEYS = Path(environment.get("KHIEN_KEYS").text() or KHIEN_DATA / "keys")
 KHIEN_PROXIES = (
     environment.get("KHIEN_PROXIES").number() if environment.get("KHIEN_PROXIES").text() else int(PRODUCTION)
@@ -58,6 +59,21 @@ KHIEN_SMS_TOKEN = environment.get("KHIEN_SMS_TOKEN").text()
 KHIEN_SMS_SENDER = environment.get("KHIEN_SMS_SENDER").text()
 KHIEN_SMS_TIMEOUT_S = environment.get("KHIEN_SMS_TIMEOUT_S").number()
 KHIEN_SMS_FIELDS = environment.get("KHIEN_SMS_FIELDS").text()
+KHIEN_SMPP_ADDRESS = environment.get("KHIEN_SMPP_ADDRESS").text()
+KHIEN_SMPP_SYSTEM_ID = environment.get("KHIEN_SMPP_SYSTEM_ID").text()
+KHIEN_SMPP_PASSWORD = environment.get("KHIEN_SMPP_PASSWORD").text()
+KHIEN_SMPP_SYSTEM_TYPE = environment.get("KHIEN_SMPP_SYSTEM_TYPE").text()
+KHIEN_SMPP_BIND = environment.get("KHIEN_SMPP_BIND").text()
+KHIEN_SMPP_BINDS = environment.get("KHIEN_SMPP_BINDS").number()
+KHIEN_SMPP_WINDOW = environment.get("KHIEN_SMPP_WINDOW").number()
+KHIEN_SMPP_RATE = environment.get("KHIEN_SMPP_RATE").number()
+KHIEN_SMPP_TLS = environment.get("KHIEN_SMPP_TLS").flag()
+KHIEN_SMPP_CA = environment.get("KHIEN_SMPP_CA").text()
+KHIEN_SMPP_SOURCE_TON = environment.get("KHIEN_SMPP_SOURCE_TON").number()
+KHIEN_SMPP_SOURCE_NPI = environment.get("KHIEN_SMPP_SOURCE_NPI").number()
+KHIEN_SMPP_ALPHABET = environment.get("KHIEN_SMPP_ALPHABET").text()
+KHIEN_SMPP_RECEIPT_IDS = environment.get("KHIEN_SMPP_RECEIPT_IDS").text()
+KHIEN_SPEECH_COMMAND = environment.get("KHIEN_SPEECH_COMMAND").text()
 
 KERNEL = [
     f"khien.kernel.{name}"
@@ -74,10 +90,14 @@ KERNEL = [
         "presence",
         "standing",
         "residents",
+        "forms",
     )
 ]
 GATEWAYS = ["khien.gateways.sms"]
-ROOMS = [f"khien.rooms.{name}" for name in ("checkpoints", "testing", "tracing", "quarantine", "broadcasts")]
+ROOMS = [
+    f"khien.rooms.{name}"
+    for name in ("checkpoints", "declarations", "testing", "tracing", "quarantine", "broadcasts")
+]
 
 INSTALLED_APPS = [
     "django.contrib.auth",

@@ -4,9 +4,11 @@ Each registry is filled in the room's `AppConfig.ready()` and read by the desk, 
 """
 
 from khien.kernel.registries.registry import (
+    CodeOwner,
     DeskWidget,
     HelpTask,
     Holding,
+    MeetingsSeen,
     MenuEntry,
     PersonPanel,
     Registry,
@@ -15,9 +17,11 @@ from khien.kernel.registries.registry import (
     SearchEntry,
     SearchHit,
     Tick,
+    code_owners,
     desk_widgets,
     help_tasks,
     holdings,
+    meetings_seen,
     menu,
     person_panels,
     resident_menu,
@@ -28,9 +32,11 @@ from khien.kernel.registries.registry import (
 )
 
 __all__ = [
+    "CodeOwner",
     "DeskWidget",
     "HelpTask",
     "Holding",
+    "MeetingsSeen",
     "MenuEntry",
     "PersonPanel",
     "Registry",
@@ -39,9 +45,11 @@ __all__ = [
     "SearchEntry",
     "SearchHit",
     "Tick",
+    "code_owners",
     "desk_widgets",
     "help_tasks",
     "holdings",
+    "meetings_seen",
     "menu",
     "person_panels",
     "resident_menu",

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Generic, TypeVar
 
 from django.utils.functional import Promise
@@ -151,6 +151,22 @@ class Tick:
     meaning: str
 
 
+@dataclass(frozen=True, slots=True)
+class MeetingsSeen:
+    """Which share (0 to 1) of the meetings of cases the records have shown, judged by what `cases` cases told."""
+
+    share: float
+    cases: int
+
+
+@dataclass(frozen=True, slots=True)
+class CodeOwner:
+    """Codes of a room that name a person at a gate: `person_of(token)` gives the row id, or None. The code identifies;
+    it lets nobody read."""
+
+    person_of: Callable[[str], int | None]
+
+
 menu: Registry[MenuEntry] = Registry("menu")
 resident_menu: Registry[MenuEntry] = Registry("resident menu")
 """What a signed-in resident can do (`roles` is empty): shown on their own page."""
@@ -162,3 +178,7 @@ holdings: Registry[Holding] = Registry("holdings")
 retention_checks: Registry[RetentionCheck] = Registry("retention checks")
 help_tasks: Registry[HelpTask] = Registry("help tasks")
 ticks: Registry[Tick] = Registry("ticks")
+meetings_seen: Registry[Callable[[str, datetime], MeetingsSeen | None]] = Registry("meetings seen")
+"""Asked with a unit path and a moment: the share for the cases of that unit since then, None when none can be told."""
+code_owners: Registry[CodeOwner] = Registry("code owners")
+"""By the prefix of the code, e.g. "KB1:"."""

@@ -47,11 +47,14 @@ def actor_of_device_token(token: str) -> Actor | None:
 
 
 def actor_of_device(device: Device) -> Actor:
+    """The device as a guard of its unit, and of the other units in which its team travels."""
     return Actor(
         kind="device",
         id=device.pk,
         name=device.name,
-        grants=(Grant(Role.GUARD, scope_paths(device.unit_id)),),
+        grants=tuple(
+            Grant(Role.GUARD, scope_paths(unit_id)) for unit_id in (device.unit_id, *device.other_units)
+        ),
     )
 
 

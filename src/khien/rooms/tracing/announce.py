@@ -13,6 +13,7 @@ from khien.kernel.registries import (
     SearchEntry,
     SearchHit,
     holdings,
+    meetings_seen,
     menu,
     person_panels,
     retention,
@@ -27,6 +28,7 @@ def announce() -> None:
     """Fill the registries; called once by the app."""
     assert events.CASE_OPENED
     roles = frozenset({Role.TRACER, Role.COMMUNE_OFFICER})
+    meetings_seen.add("tracing", reads.meetings_seen)
     menu.add("tracing.cases", MenuEntry(_("Ca bệnh"), "tracing:cases", roles, 30))
     menu.add("tracing.outbreaks", MenuEntry(_("Ổ dịch"), "tracing:outbreaks", roles, 31))
     person_panels.add(

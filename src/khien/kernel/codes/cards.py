@@ -7,36 +7,23 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass, field
 from datetime import date
+
+from khien.kernel.codes.kinds import CardCode
+
+__all__ = ["CardCode", "CardIncomplete", "clean", "day_of", "is_name", "read_card"]
 
 
 class CardIncomplete(ValueError):
     """A text that begins as a card's code and lacks the rest: it was read in part."""
 
 
-@dataclass(frozen=True, slots=True)
-class CardCode:
-    """An identity document as its QR code or somebody's fingers say it.
-
-    `kind` is "cccd", "cmnd" or "insurance". What could not be read is None or "", and named in `damaged`:
-    the number alone is enough.
-    """
-
-    kind: str
-    number: str = field(repr=False)
-    full_name: str = field(default="", repr=False)
-    birth_date: date | None = field(default=None, repr=False)
-    sex: str = ""
-    address: str = field(default="", repr=False)
-    issued_on: date | None = None
-    damaged: tuple[str, ...] = ()
-
-
 def clean(text: str) -> str:
     """NFC on one line: control characters and halves of surrogate pairs come from scanners and programs, never from
     a card."""
     composed = unicodedata.normalize("NFC", text)
+    if composed.isprintable():
+        return composed.strip()
     return "".join(c if c.isprintable() else " " for c in composed).strip()
 
 
@@ -63,9 +50,12 @@ def _identity_card(text: str) -> CardCode:
     number = fields[0]
     if len(fields) < 7 or not re.fullmatch(r"[0-9]{12}", number):
         raise CardIncomplete
+    # No card is without any accent: a hand scanner has typed it through a keyboard that lost them, and may have lost
+    # letters too. The number and the days are digits and came through.
+    typed = text.isascii()
     damaged = []
     name = " ".join(fields[2].split())
-    if not _is_name(name):
+    if typed or not is_name(name):
         name = ""
         damaged.append("full_name")
     birth = _day(fields[3])
@@ -77,34 +67,51 @@ def _identity_card(text: str) -> CardCode:
     sex = {"nam": "m", "nữ": "f", "nu": "f"}.get(fields[4].lower(), "")
     if not sex:
         damaged.append("sex")
-    return CardCode(
-        "cccd", number, name, birth, sex, " ".join(fields[5].split())[:200], _day(fields[6]), tuple(damaged)
-    )
+    address = " ".join(fields[5].split())[:200]
+    if typed and address:
+        address = ""
+        damaged.append("address")
+    return CardCode("cccd", number, name, birth, sex, address, _day(fields[6]), tuple(damaged))
 
 
 def _insurance_card(text: str) -> CardCode:
-    """`card number|name as hex of UTF-8|birth day or year|1 or 2|…`."""
+    """`card number|name as hex of UTF-8|birth day or year|1 or 2|address as hex|…`: 13 fields and a check part."""
     fields = [part.strip() for part in text.split("|")]
     if len(fields) < 4 or not fields[0].isascii():
         raise CardIncomplete
-    try:
-        name = unicodedata.normalize("NFC", " ".join(bytes.fromhex(fields[1]).decode("utf-8").split()))
-    except ValueError:
-        name = ""
+    name = _from_hex(fields[1])
     damaged = []
-    if not _is_name(name):
+    if not is_name(name):
         name = ""
         damaged.append("full_name")
     birth = _slashed_day(fields[2])
+    year = re.fullmatch(r"(?:18[89]|19[0-9]|20[0-9])[0-9]", fields[2])
     if birth is None:
         damaged.append("birth_date")
     sex = {"1": "m", "2": "f"}.get(fields[3], "")
     if not sex:
         damaged.append("sex")
-    return CardCode("insurance", fields[0][-10:], name, birth, sex, damaged=tuple(damaged))
+    return CardCode(
+        "insurance",
+        fields[0][-10:],
+        name,
+        birth,
+        sex,
+        _from_hex(fields[4])[:200] if len(fields) > 4 else "",
+        damaged=tuple(damaged),
+        year_only=int(year.group()) if year else None,
+    )
 
 
-def _is_name(text: str) -> bool:
+def _from_hex(text: str) -> str:
+    """The text whose UTF-8 is written in hex, on one line; "" for anything else."""
+    try:
+        return " ".join(clean(bytes.fromhex(text).decode("utf-8")).split())
+    except ValueError:
+        return ""
+
+
+def is_name(text: str) -> bool:
     """Letters, spaces and a few marks; scanners with a Vietnamese keyboard on leave digits and signs."""
     return (
         2 <= len(text) <= 120
@@ -114,15 +121,16 @@ def _is_name(text: str) -> bool:
 
 
 def _day(text: str) -> date | None:
-    return _date(text[4:], text[2:4], text[:2]) if re.fullmatch(r"[0-9]{8}", text) else None
+    return day_of(text[4:], text[2:4], text[:2]) if re.fullmatch(r"[0-9]{8}", text) else None
 
 
 def _slashed_day(text: str) -> date | None:
     found = re.fullmatch(r"([0-9]{1,2})/([0-9]{1,2})/([0-9]{4})", text)
-    return _date(found.group(3), found.group(2), found.group(1)) if found else None
+    return day_of(found.group(3), found.group(2), found.group(1)) if found else None
 
 
-def _date(year: str, month: str, day: str) -> date | None:
+def day_of(year: str, month: str, day: str) -> date | None:
+    """The day of these digits; None when there is no such day, or nobody living was born on it."""
     try:
         made = date(int(year), int(month), int(day))
     except ValueError:
