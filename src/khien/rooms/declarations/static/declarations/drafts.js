@@ -60,10 +60,11 @@ function begin() {
   }
   form.addEventListener("input", () => {
     clearTimeout(timer);
-    timer = setTimeout(save, 300);
+    timer = setTimeout(() => save(), 300);
   });
-  form.addEventListener("change", save);
-  addEventListener("pagehide", () => form.dataset.touched && save());
+  form.addEventListener("change", () => save());
+  // Only what was typed a moment ago: a draft that waits to be sent goes on waiting.
+  addEventListener("pagehide", () => timer && save());
   form.addEventListener("submit", (event) => {
     if (event.submitter?.name === "action") return;
     event.preventDefault();
@@ -97,14 +98,14 @@ function begin() {
   function save(more = {}) {
     if (sending) return;
     clearTimeout(timer);
-    form.dataset.touched = "yes";
+    timer = 0;
     const kept = put(field("client_id").value, {
       key,
       version: field("version").value,
       saved: Date.now(),
       ready: false,
       fields: typed(),
-      ...(more instanceof Event ? {} : more),
+      ...more,
     });
     if (kept) say(words.kept, field("client_id").value);
   }
@@ -219,9 +220,9 @@ function begin() {
       button.className = "button button--quiet button--small";
       button.textContent = words.drop;
       button.addEventListener("click", () => {
+        clearTimeout(timer);
+        timer = 0;
         drop(id);
-        form.dataset.touched = "";
-        sending = true;
         location.reload();
       });
       notice.append(button);

@@ -21,7 +21,7 @@ async function answer(request, page) {
     if (fresh.ok && (!page || fresh.headers.get("X-Khien-Keep") === "1")) await shelf.put(request, fresh.clone());
     return fresh;
   } catch (fault) {
-    const kept = await shelf.match(request, { ignoreSearch: page });
+    const kept = await shelf.match(request, { ignoreSearch: page, ignoreVary: true });
     if (kept) return kept;
     throw fault;
   }
