@@ -31,7 +31,8 @@ def served(*only: str) -> Iterator[str]:
         # As an installation is after its first minute: the kernels are compiled. One cache serves all benchmarks.
         "NUMBA_CACHE_DIR": str(Path(tempfile.gettempdir()) / "khien-bench-numba" / cache_name()),
     }
-    subprocess.run([sys.executable, "-m", "khien.engine.warming"], env=environment, check=True)
+    if set(only) != {"ticker"}:
+        subprocess.run([sys.executable, "-m", "khien.engine.warming"], env=environment, check=True)
     command = [
         sys.executable,
         "-m",
@@ -43,7 +44,7 @@ def served(*only: str) -> Iterator[str]:
         try:
             address = f"http://127.0.0.1:{port}"
             deadline = time.monotonic() + 120
-            while not _answers(address):
+            while (not only or "web" in only) and not _answers(address):
                 if time.monotonic() > deadline or house.poll() is not None:
                     raise click.ClickException("khien up does not answer")
                 time.sleep(0.2)

@@ -215,22 +215,22 @@ def make_world(people: int) -> World:
 class Maker:
     """Makes batches nobody has seen: ids are new, each device counts on."""
 
-    def __init__(self, world: World, seed: int) -> None:
-        self.world = world
+    def __init__(self, world: World, seed: int, batch: int = BATCH) -> None:
+        self.world, self._batch = world, batch
         self._rng = np.random.default_rng(seed)
         self._boot = [str(UUID(bytes=self._rng.bytes(16), version=4)) for _sender in world.senders]
         self._seq = [0] * len(world.senders)
 
     def bodies(self, scans: int) -> list[tuple[int, bytes]]:
         """(which sender, JSON of a batch) for so many scans."""
-        return [self._body(number % DEVICES) for number in range(scans // BATCH)]
+        return [self._body(number % DEVICES) for number in range(scans // self._batch)]
 
     def _body(self, which: int) -> tuple[int, bytes]:
         world, now = self.world, datetime.now(UTC)
         at = (now - timedelta(minutes=1)).isoformat(timespec="milliseconds")
         place, boot = world.senders[which].place_code, self._boot[which]
         first = self._seq[which]
-        self._seq[which] += BATCH
+        self._seq[which] += self._batch
         events = [
             {
                 "id": str(UUID(bytes=self._rng.bytes(16), version=4)),
@@ -245,12 +245,12 @@ class Maker:
                 "verdict": {"colour": "green", "reason": "", "bundle": "20261130.1"},
                 "offline": True,
             }
-            for k, who in enumerate(self._rng.integers(0, len(world.person), BATCH).tolist())
+            for k, who in enumerate(self._rng.integers(0, len(world.person), self._batch).tolist())
         ]
         batch = {
             "sent_at": now.isoformat(),
             "boot": boot,
-            "sent_mono": (first + BATCH) * 100 + 60_000,
+            "sent_mono": (first + self._batch) * 100 + 60_000,
             "verdicts": False,
             "events": events,
         }
@@ -464,17 +464,19 @@ class Http:
         self._by_threads(bodies, lambda _number: None)
         return time.perf_counter() - began
 
-    def paced(self, bodies: list[tuple[int, bytes]], rate: int) -> tuple[list[float], float]:
+    def paced(
+        self, bodies: list[tuple[int, bytes]], rate: int, batch: int = BATCH
+    ) -> tuple[list[float], float]:
         """Seconds of each batch from when it was due, at so many scans a second; and the rate that was reached."""
         began = time.perf_counter()
 
         def wait(number: int) -> float:
-            due = began + number * BATCH / rate
+            due = began + number * batch / rate
             time.sleep(max(0.0, due - time.perf_counter()))
             return due
 
         waits = self._by_threads(bodies, wait)
-        return waits, len(bodies) * BATCH / (time.perf_counter() - began)
+        return waits, len(bodies) * batch / (time.perf_counter() - began)
 
     def _by_threads(
         self, bodies: list[tuple[int, bytes]], wait: Callable[[int], float | None]

@@ -9,10 +9,15 @@ from django.db import connection
 from django.utils import translation
 from pytest_django.plugin import blocking_manager_key
 
+from khien.desk import codes
 from khien.kernel.presence import segments
 
 PARTITIONED = ("presence_record", "checkpoints_scan")
-SEEDED = ("khien.rooms.broadcasts.migrations.0002_templates", "khien.response.migrations.0001_messages")
+SEEDED = (
+    "khien.rooms.broadcasts.migrations.0002_templates",
+    "khien.response.migrations.0001_messages",
+    "khien.response.migrations.0002_silent_place",
+)
 COMMITTING = {"transactional_db", "live_server"}
 
 
@@ -27,6 +32,12 @@ def vietnamese() -> Iterator[None]:
     """No test speaks the language that another one left behind."""
     with translation.override("vi"):
         yield
+
+
+@pytest.fixture(autouse=True)
+def codes_are_sent_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One-time codes leave within the request that asks, not in a thread beside it."""
+    monkeypatch.setattr("khien.desk.codes.soon", lambda language: codes.send_all_due(language))
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

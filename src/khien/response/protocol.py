@@ -14,11 +14,13 @@ from itertools import groupby
 
 from khien.kernel.errors import Conflict
 from khien.kernel.events import EventFact, on
+from khien.kernel.language import dates
 from khien.kernel.people.models import Person
 from khien.kernel.staff import system_actor
 from khien.kernel.staff.models import Account
 from khien.kernel.units.models import AdminUnit
 from khien.rooms.broadcasts import verbs as broadcasts
+from khien.rooms.checkpoints import coverage
 from khien.rooms.quarantine import reads as orders
 from khien.rooms.quarantine import verbs as quarantine
 from khien.rooms.quarantine.reads import OrderNotice
@@ -233,6 +235,22 @@ def ask_for_a_sample(event: EventFact) -> None:
     )
 
 
+@on("declaration_needs_attention", sample=True)
+def ask_for_a_sample_after_a_declaration(event: EventFact) -> None:
+    """Somebody who declared symptoms is to be sampled, in the commune where they stay; nobody else is restricted,
+    and an officer settles the rest."""
+    told = event.payload
+    if told["person"] is None:
+        return
+    testing.request_sampling(
+        ACTOR,
+        person=Person.objects.get(pk=told["person"]),
+        reason="symptoms",
+        unit=AdminUnit.objects.get(pk=told["unit"]),
+        reference=f"declarations.task:{told['task']}",
+    )
+
+
 @on("case_followed")
 def stop_the_clock_of_following(event: EventFact) -> None:
     """The case's clock: everybody under order has answered once."""
@@ -249,6 +267,32 @@ def raise_an_alarm(event: EventFact) -> None:
         kind="scanned_outside",
         evidence={key: told[key] for key in ("scan", "place", "unit", "at")},
     )
+
+
+# Places that fell silent ---------------------------------------------------------------------------
+
+
+@on("silent_places_approved")
+def write_to_the_owners(event: EventFact) -> None:
+    """The owners whom an officer chose are asked to hang the poster and to scan again: one message a phone."""
+    chosen = [row for row in coverage.notices(event.payload["notices"]) if coverage.phone_of(row.place)]
+    for unit, rows in groupby(
+        sorted(chosen, key=lambda row: row.place.unit_id), key=lambda row: row.place.unit
+    ):
+        owners = {coverage.phone_of(row.place): row for row in rows}
+        broadcasts.send_to_phones(
+            ACTOR,
+            phones=list(owners),
+            unit=unit,
+            template="silent_place",
+            values={
+                phone: {"place": row.place.name, "since": dates.short(row.silent_since)}
+                for phone, row in owners.items()
+            },
+            purpose="silent_place",
+            reference=f"units.adminunit:{unit.pk}",
+            once_key=f"event:{event.id}:{unit.pk}",
+        )
 
 
 # Small words --------------------------------------------------------------------------------------

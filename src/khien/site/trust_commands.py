@@ -18,7 +18,9 @@ def show() -> None:
     for signer in sorted((one for some in found.signers.values() for one in some), key=lambda one: one.kid):
         late = " (expired)" if signer.valid_until < clock.now() else ""
         uses = ", ".join(sorted(signer.uses)) or "any kind"
-        click.echo(f"{signer.kid.hex()} {signer.country or '--'} until {signer.valid_until:%Y-%m-%d}{late}: {uses}")
+        click.echo(
+            f"{signer.kid.hex()} {signer.country or '--'} until {signer.valid_until:%Y-%m-%d}{late}: {uses}"
+        )
     for problem in found.problems:
         click.echo(f"left out: {problem}", err=True)
     click.echo(f"{len(found)} signers, {len(found.problems)} problems")

@@ -191,6 +191,29 @@ def test_a_well_formed_card_is_read_whole(head: str, tail: str, born: date, name
     assert found.full_name == " ".join(name.split())
 
 
+@settings(max_examples=100, deadline=None)
+@given(
+    st.from_regex(r"[A-Z]{2}[0-9]{3}", fullmatch=True) | st.just(""),
+    st.from_regex(r"[0-9]{10}", fullmatch=True),
+    st.dates(date(1900, 1, 1), date(2021, 12, 31)),
+    st.sampled_from(["{d:02d}/{m:02d}/{y}", "{d}/{m}/{y}", "{y}"]),
+    names,
+    st.sampled_from([("1", "m"), ("2", "f")]),
+)
+def test_an_insurance_card_is_read_as_it_was_written(
+    head: str, number: str, born: date, layout: str, name: str, sex: tuple[str, str]
+) -> None:
+    day = layout.format(d=born.day, m=born.month, y=born.year)
+    text = (
+        f"{head}{number}|{name.encode().hex()}|{day}|{sex[0]}|{'Xã A'.encode().hex()}|35 - 001|01/01/2022|a$"
+    )
+    found = parse(text)
+    assert isinstance(found, CardCode)
+    assert (found.kind, found.number, found.sex, found.address) == ("insurance", number, sex[1], "Xã A")
+    assert found.full_name == " ".join(name.split())
+    assert (found.birth_date, found.birth_year) == (None if layout == "{y}" else born, born.year)
+
+
 def payment(objects: dict[int, str]) -> str:
     """The writer of payment codes that the product does not need."""
     text = "000201" + "".join(f"{tag:02d}{len(value):02d}{value}" for tag, value in objects.items()) + "6304"

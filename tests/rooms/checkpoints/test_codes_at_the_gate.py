@@ -11,16 +11,17 @@ import base45
 import cbor2
 import pytest
 
-from khien.kernel import clock
+from khien.kernel import clock, keys
 from khien.kernel.certificates import contents, hc1
 from khien.kernel.people import verbs as people
 from khien.kernel.people.models import Person
 from khien.kernel.people.verbs import NewDocument
 from khien.kernel.staff import Role, system_actor
 from khien.rooms.checkpoints import verbs
-from khien.rooms.checkpoints.models import HeldScan, Scan
+from khien.rooms.checkpoints.models import HeldScan, PassCard, Scan
+from khien.rooms.checkpoints.verbs.passes import text_of
 from khien.rooms.checkpoints.verbs.scans import ScanAnswer
-from tests.factories import NOON, make_actor, make_place, make_unit
+from tests.factories import NOON, make_actor, make_person, make_place, make_unit
 from tests.kernel.codes import vectors
 from tests.rooms.checkpoints.cards import NUMBER, event
 
@@ -63,6 +64,23 @@ def test_a_national_code_with_a_number_is_a_claim_like_a_card(gate: Any) -> None
     answer = gate(f"{NUMBER}|NGUYEN VAN AN|1990-01-15|0|VN01ABC|<1<<<")
     assert (answer.outcome, answer.person, answer.flags) == ("stored", person.pk, ())
     assert Scan.objects.get().subject_kind == "cccd"
+
+
+def test_somebody_new_is_registered_from_a_whole_national_code_and_not_from_half_of_one(gate: Any) -> None:
+    whole = gate(f"{NUMBER}|NGUYEN VAN AN|1990-01-15|0|VN01ABC|<1<<<")
+    assert (whole.outcome, whole.flags) == ("stored", ("new_person",))
+    person = Person.objects.get()
+    assert (person.full_name, person.birth_year, person.sex) == ("NGUYEN VAN AN", 1990, "m")
+    half = gate("035091123456|TRAN VAN BINH|1991-**-**|0|VN01ABC|<1<<<")
+    assert (half.outcome, half.flags) == ("stored", ("unknown_person",))
+    assert Person.objects.count() == 1
+
+
+@pytest.mark.parametrize("bars", ["", "|||"])
+def test_a_number_that_the_national_code_itself_contradicts_is_not_taken(gate: Any, bars: str) -> None:
+    """A child's code with the declarer's number, also with bars inside its signature."""
+    answer = gate(f"{NUMBER}|NGUYEN THI BE|2015-06-01|1|VN01ABC|VN01XYZ<2<<<si{bars}g")
+    assert (answer.outcome, answer.reason) == ("held", "starred")
 
 
 @pytest.mark.parametrize("day", ["1990-01-15", "1990-**-**", "****-**-**"])
@@ -139,3 +157,16 @@ def test_every_vector_gets_a_final_answer_and_shows_no_number(gate: Any) -> None
         assert not vector.number or vector.number not in repr(answer)
     for held in HeldScan.objects.all():
         assert NUMBER not in held.shown
+
+
+def test_a_pass_of_an_old_key_still_counts_after_a_rotation(gate: Any, settings: Any, tmp_path: Any) -> None:
+    settings.KHIEN_KEYS = tmp_path / "keys"
+    person = make_person(unit=gate.unit)
+    card = verbs.issue_pass(
+        make_actor(Role.COMMUNE_OFFICER, gate.unit), person=person, kind=PassCard.Kind.PAPER
+    )
+    before = text_of(card)
+    keys.make("pass")
+    for text in (before, text_of(card)):
+        answer = gate(text)
+        assert (answer.outcome, answer.person, answer.flags) == ("stored", person.pk, ())

@@ -12,8 +12,8 @@ import re
 from khien.kernel.codes.kinds import CardCode, CodeError
 from khien.kernel.language import fold
 
-# VNI turns the `Y` and `1` of our own prefix into one letter.
-_PREFIXES = {"YT1:": "YT1:", "ÝT:": "YT1:", "HC1:": "HC1:", "KB1:": "KB1:"}
+# VNI turns the `Y` and the digit of our own prefixes into one letter.
+_PREFIXES = {"YT1:": "YT1:", "ÝT:": "YT1:", "YT2:": "YT2:", "ỲT:": "YT2:", "HC1:": "HC1:", "KB1:": "KB1:"}
 _EVERYTHING = ("full_name", "birth_date", "sex", "address")
 
 

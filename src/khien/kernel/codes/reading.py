@@ -48,7 +48,7 @@ def _signed(text: str) -> Code | None:
         raise CodeError("unknown_code" if token.isascii() else "keyboard")
     if not text.startswith(prefix) or not text.isascii():
         raise CodeError("keyboard")
-    return PassCode(text) if prefix == "YT1:" else CertificateCode(text)
+    return PassCode(text) if prefix in ("YT1:", "YT2:") else CertificateCode(text)
 
 
 def _address(text: str) -> Code | None:

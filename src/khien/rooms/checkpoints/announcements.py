@@ -7,19 +7,22 @@ from django.utils.translation import gettext_lazy as _
 from khien.kernel.people.references import refers_to_person
 from khien.kernel.presence import verbs as presence
 from khien.kernel.registries import (
+    Holding,
     MenuEntry,
     PersonPanel,
     RetentionRule,
     SearchEntry,
     Tick,
+    holdings,
     menu,
     person_panels,
+    resident_menu,
     retention,
     search_entries,
     ticks,
 )
 from khien.kernel.staff import Role
-from khien.rooms.checkpoints import jobs, reads
+from khien.rooms.checkpoints import allowances, coverage, jobs, reads, verbs
 
 
 def announce() -> None:
@@ -30,6 +33,19 @@ def announce() -> None:
         MenuEntry(_("Quét mã"), "checkpoints:scan", frozenset({Role.GUARD, Role.COMMUNE_OFFICER}), 20),
     )
     menu.add("checkpoints.places", MenuEntry(_("Địa điểm"), "checkpoints:places", keepers, 60))
+    menu.add(
+        "checkpoints.coverage",
+        MenuEntry(_("Phủ quét"), "checkpoints:coverage", frozenset(coverage.READERS), 58),
+    )
+    menu.add(
+        "checkpoints.prints",
+        MenuEntry(_("Lệnh in"), "checkpoints:prints", keepers | {Role.CLERK}, 61),
+    )
+    resident_menu.add("checkpoints.pass", MenuEntry(_("Thẻ của tôi"), "checkpoints:pass", frozenset(), 10))
+    menu.add(
+        "checkpoints.cards",
+        MenuEntry(_("Thẻ"), "checkpoints:cards", frozenset({Role.COMMUNE_OFFICER, Role.CLERK}), 59),
+    )
     menu.add("checkpoints.held", MenuEntry(_("Lượt quét bị giữ"), "checkpoints:held", keepers, 62))
     menu.add(
         "checkpoints.typed",
@@ -59,6 +75,12 @@ def announce() -> None:
     retention.add(
         "checkpoints.held", RetentionRule(_("Lượt quét bị giữ"), "retention.held", jobs.forget_held)
     )
+    retention.add("checkpoints.prints", RetentionRule(_("Trang in"), "retention.prints", verbs.forget_prints))
+    retention.add(
+        "checkpoints.coverage",
+        RetentionRule(_("Số liệu phủ quét"), "retention.coverage", verbs.forget_coverage),
+    )
+    ticks.add("checkpoints.coverage", Tick(jobs.count_coverage, 300.0, "coverage of the last days in counts"))
     retention.add(
         "checkpoints.typed",
         RetentionRule(_("Người không có mã, nhập tay ở chốt"), "retention.scans", jobs.forget_typed),
@@ -67,4 +89,10 @@ def announce() -> None:
     ticks.add("checkpoints.link", Tick(jobs.link_unknown_people, 60.0, "scans of people registered later"))
     ticks.add("checkpoints.bundle", Tick(jobs.build_bundle, 60.0, "what devices at gates know of people"))
     ticks.add("checkpoints.days", Tick(jobs.prepare_days_ahead, 300.0, "partitions of the coming days"))
+    ticks.add(
+        "checkpoints.allowances", Tick(allowances.forget_old, 600.0, "counters of limits that are over")
+    )
     refers_to_person("checkpoints.Scan", "person_id", ("day", "id"))
+    holdings.add("checkpoints.scans", Holding("checkpoints.scans", "checkpoints_scan", "day"))
+    holdings.add("checkpoints.scan_ids", Holding("checkpoints.scan_ids", "checkpoints_scanid", "day"))
+    holdings.add("checkpoints.held", Holding("checkpoints.held", "checkpoints_heldscan", "received_at"))

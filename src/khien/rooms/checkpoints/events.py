@@ -12,3 +12,8 @@ SCANS_CLASHED = declare(
     "a sender used an id for two events, or a device a number for two ids (a copy of the device?): `sender`, `device`"
     " (null for others), `ids_reused`, `seqs_reused` (counts), `id`, `seq` (an example)",
 )
+
+SILENT_PLACES_APPROVED = declare(
+    "silent_places_approved",
+    "an officer has the owners of silent places written to: `notices` (ids of checkpoints.SilentNotice)",
+)

@@ -122,3 +122,75 @@ class DeviceForm(forms.Form):
                 params={"code": missing[0][:12]},
             )
         return list(found.values())
+
+
+class PosterOrderForm(forms.Form):
+    """Posters for every open place of a unit."""
+
+    unit = UnitChoice(label=_("Xã, phường"), queryset=AdminUnit.objects.none(), empty_label="–")
+    kind = forms.ChoiceField(label=_("Loại địa điểm"), required=False)
+    missing = forms.BooleanField(label=_("Chỉ nơi chưa có áp phích đánh số"), required=False)
+    renew = forms.BooleanField(
+        label=_("Thay mã mới cho mọi nơi"),
+        required=False,
+        help_text=_("Mã cũ vẫn quét được nhưng báo là tờ cũ."),
+    )
+
+    def __init__(self, *args: Any, actor: Actor, roles: tuple[str, ...], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        unit, kind = self.fields["unit"], self.fields["kind"]
+        assert isinstance(unit, forms.ModelChoiceField)
+        assert isinstance(kind, forms.ChoiceField)
+        unit.queryset = communes_of(actor, *roles).select_related("parent")
+        kind.choices = [("", _("Tất cả")), *((row.code, row.name) for row in places.kinds())]
+
+
+class CardOrderForm(forms.Form):
+    """Paper passes for the people of a commune."""
+
+    unit = UnitChoice(label=_("Xã, phường"), queryset=AdminUnit.objects.none(), empty_label="–")
+    renew = forms.BooleanField(
+        label=_("Đổi thẻ mới cho cả người đang có thẻ"),
+        required=False,
+        help_text=_("Thẻ cũ của họ hết hiệu lực ngay khi trang được in."),
+    )
+
+    def __init__(self, *args: Any, actor: Actor, roles: tuple[str, ...], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        unit = self.fields["unit"]
+        assert isinstance(unit, forms.ModelChoiceField)
+        unit.queryset = communes_of(actor, *roles).select_related("parent")
+
+
+class CardFilter(forms.Form):
+    """The filter above the list of passes; it stays in the address."""
+
+    state = forms.ChoiceField(
+        label=_("Tình trạng"),
+        required=False,
+        choices=[
+            ("lost", _("báo mất")),
+            ("reissued", _("đã đổi thẻ mới")),
+            ("withdraw", _("thu hồi")),
+            ("expired", _("hết hạn")),
+            ("valid", _("đang dùng")),
+        ],
+    )
+    kind = forms.ChoiceField(
+        label=_("Loại"),
+        required=False,
+        choices=[("", _("Tất cả")), ("paper", _("thẻ giấy")), ("phone", _("điện thoại"))],
+    )
+
+
+class CoverageFilter(forms.Form):
+    """The filter above the pages of coverage; it stays in the address."""
+
+    days = forms.ChoiceField(
+        label=_("Khoảng"),
+        required=False,
+        choices=[("14", _("14 ngày")), ("1", _("1 ngày")), ("7", _("7 ngày")), ("28", _("28 ngày"))],
+    )
+    day = forms.DateField(
+        label=_("Đến ngày"), required=False, widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+    )

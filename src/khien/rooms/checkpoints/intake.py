@@ -8,7 +8,8 @@ An event is a JSON object, made by the device and never changed::
 Instead of `code` it may hold `sealed` (see `sealing`). Optional, and ignored where it is not what it should be:
 `seq` (1, 2, 3 … counted by the device over all its events), `boot` (UUID of the page's start) with `mono` (ms since
 then), `offline` (bool), `verdict` {`colour`, `reason`, `bundle`} as the device showed it. Only the system itself may
-name a `person` (id) instead of a `code`, and a `place` by id. `about` says who somebody without any code is (`typed`).
+name a `person` (id) instead of a `code`, a `place` by id, and `flags`. Of somebody without any code `about` says
+who (see `typed`).
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ from khien.kernel import codes, keys
 from khien.kernel.certificates import hc1
 from khien.kernel.people import identity
 from khien.kernel.places.models import Place
-from khien.rooms.checkpoints import passes, sealing, typed
+from khien.kernel.registries import code_owners
+from khien.rooms.checkpoints import passes, sealing, steps, typed
 from khien.rooms.checkpoints.models import Direction, HeldScan, Method
 
 CLOCK_TOLERANCE = timedelta(minutes=2)
@@ -44,6 +46,7 @@ _PASS_REASONS = {
     "bad_signature": Reason.PASS_FORGED,
 }
 _CODE_REASONS = {"card_incomplete": Reason.CARD_INCOMPLETE}
+DECLARATION = "KB1:"
 _CERTIFICATE_REASONS = {
     "malformed": Reason.CERTIFICATE_MALFORMED,
     "unknown_content": Reason.CERTIFICATE_MALFORMED,
@@ -208,6 +211,8 @@ class Reader:
             reading.hold(Reason.MALFORMED)
             return reading
         reading.at, reading.quality, reading.flags = self._clock.corrected(said, reading.boot, reading.mono)
+        if self._trusted:
+            reading.flag(*get("flags", ()))
         reading.at_said = said
         reading.place_code, reading.place_id = place_code, place_id
         reading.direction, reading.method = direction, method
@@ -290,6 +295,8 @@ class Reader:
             _read_pass(reading, code.text)
         elif isinstance(code, codes.CertificateCode):
             _read_certificate(reading, code.text)
+        elif isinstance(code, codes.DeclarationCode):
+            _read_declaration(reading, code.token)
         else:
             reading.note = code.kind
             reading.hold(Reason.UNKNOWN_CODE)
@@ -312,14 +319,29 @@ def _read_typed(reading: Reading, text: str) -> None:
 
 def _read_pass(reading: Reading, text: str) -> None:
     try:
-        claims = passes.verify(text)
+        step = steps.verify(text)
     except passes.PassError as fault:
         reading.hold(_PASS_REASONS[fault.reason])
         return
+    claims = step.claims
     reading.claims, reading.subject_kind, reading.subject = claims, "pass", claims.sub
     assert reading.at is not None
+    reading.flag(*steps.flags(step, reading.at, reading.at_said))
     if claims.expires_at <= reading.at:
         reading.flag("pass_expired")
+
+
+def _read_declaration(reading: Reading, token: str) -> None:
+    """The code of a declaration names its declarer once somebody has said who that is; until then it is held."""
+    owners = [owner for prefix, owner in code_owners.items() if prefix == DECLARATION]
+    person = next((found for owner in owners if (found := owner.person_of(token)) is not None), None)
+    if person is None:
+        reading.note = codes.DeclarationCode.kind
+        reading.hold(Reason.UNKNOWN_CODE)
+        return
+    reading.person_id, reading.subject_kind = person, "declared"
+    reading.subject = identity.number_hash("declaration", token, keys.current("identity-hash"))
+    reading.flag("declaration_code")
 
 
 def _read_certificate(reading: Reading, text: str) -> None:
@@ -345,7 +367,9 @@ def quick_number(text: str) -> str:
         if len(text) == 12:
             return number
         if text[12] == "|" and text.count("|") >= 6 and text.isprintable():
-            return number
+            # A national code has the day of birth where a card has the name, and its number is to be looked at.
+            third = text.split("|", 3)[2].lstrip()[:1]
+            return "" if third == "*" or third.isdigit() else number
     return ""
 
 

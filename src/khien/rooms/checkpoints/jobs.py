@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 
 from procrastinate.contrib.django import app
 
@@ -11,6 +11,7 @@ from khien.kernel.presence import verbs as presence
 from khien.kernel.staff import system_actor
 from khien.rooms.checkpoints import verbs
 from khien.rooms.checkpoints.models import Due, HeldScan, Scan, ScanId, TypedPerson
+from khien.rooms.checkpoints.verbs.coverage import DAYS_AGAIN
 
 ROUNDS = 20
 
@@ -19,6 +20,22 @@ ROUNDS = 20
 def derive_presence() -> int:
     """Work off everything that is due now; the ticker does the same in small portions."""
     return derive_when_due()
+
+
+@app.task(name="checkpoints.print_run", queue="checkpoints")
+def print_run(run_id: int) -> int:
+    """Make the parts of a print order until none is left or somebody stops it; returns what was made. Begun again
+    after a crash it goes on with the next part."""
+    actor = system_actor("checkpoints")
+    done = 0
+    try:
+        while made := verbs.print_part(actor, run_id=run_id):
+            done += made
+    except Exception as fault:
+        verbs.close_run(actor, run_id=run_id, failure=type(fault).__name__)
+        raise
+    verbs.close_run(actor, run_id=run_id)
+    return done
 
 
 def derive_when_due() -> int:
@@ -32,6 +49,14 @@ def derive_when_due() -> int:
             break
         done += portion
     return done
+
+
+def count_coverage() -> int:
+    """For the ticker: today and the days before it that late scans may still change. The first count of a day makes
+    yesterday's last."""
+    today = clock.today()
+    first = today - timedelta(days=DAYS_AGAIN)
+    return verbs.count_coverage(system_actor("checkpoints"), first=first, last=today)
 
 
 def link_unknown_people() -> int:

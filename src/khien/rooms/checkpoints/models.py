@@ -29,6 +29,11 @@ class PassCard(Scoped):
         PAPER = "paper", _("thẻ giấy")
         PHONE = "phone", _("điện thoại")
 
+    class RevokedFor(models.TextChoices):
+        REISSUED = "reissued", _("đã đổi thẻ mới")
+        LOST = "lost", _("báo mất")
+        WITHDRAWN = "withdraw", _("thu hồi")
+
     scope_unit = "person__unit"
     scope_person = "person"
     scope_roles = frozenset({Role.COMMUNE_OFFICER, Role.CLERK, Role.TRACER})
@@ -39,6 +44,12 @@ class PassCard(Scoped):
     issued_at = models.DateTimeField()
     expires_at = models.DateTimeField()
     revoked_at = models.DateTimeField(null=True)
+    revoked_for = models.CharField(
+        max_length=8, blank=True, choices=RevokedFor.choices, help_text="why, where somebody said it"
+    )
+    device_key = models.BinaryField(
+        null=True, help_text="public key of the phone, P-256, compressed, 33 bytes"
+    )
 
     class Meta:
         constraints: ClassVar = [
@@ -259,3 +270,34 @@ class TypedPerson(Scoped):
 
     def __str__(self) -> str:
         return f"{self.pk}"
+
+
+# Posters, printing and coverage have a file of their own; Django looks for models here.
+from khien.rooms.checkpoints.poster_models import (  # noqa: E402
+    Allowance,
+    CommuneCoverage,
+    PlaceCoverage,
+    Poster,
+    PrintPart,
+    PrintRun,
+    SilentNotice,
+)
+
+__all__ = [
+    "Allowance",
+    "CommuneCoverage",
+    "Direction",
+    "Due",
+    "GateBuild",
+    "HeldScan",
+    "Method",
+    "PassCard",
+    "PlaceCoverage",
+    "Poster",
+    "PrintPart",
+    "PrintRun",
+    "Scan",
+    "ScanId",
+    "SilentNotice",
+    "TypedPerson",
+]

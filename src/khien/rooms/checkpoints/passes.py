@@ -1,8 +1,9 @@
 """The personal pass: `YT1:` + base45(COSE_Sign1(CWT)), ES256. It identifies and never grants reading.
 
 Claims (RFC 8392): 2 sub, a random pseudonym of 80 bits for this card alone; 6 iat; 4 exp; and of our own
--70001 type ("paper" or "phone"), -70002 masked name, -70003 birth year. No identity number and nothing derived
-from one. Who the pseudonym is, only the server knows.
+-70001 type ("paper" or "phone"), -70002 masked name, -70003 birth year. A phone's pass also names the key with
+which that phone signs time steps (`steps`): 8 cnf (RFC 8747), a point of P-256 as COSE_Key, compressed. No identity
+number and nothing derived from one. Who the pseudonym is, only the server knows.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from khien.kernel.signing import cbor, cose
 
 PREFIX = "YT1:"
 MAX_LENGTH = 600
-_SUB, _EXP, _IAT = 2, 4, 6
+_SUB, _EXP, _IAT, _CNF = 2, 4, 6, 8
 _TYPE, _NAME, _YEAR = -70001, -70002, -70003
 
 
@@ -47,6 +48,8 @@ class Claims:
     type: str
     masked_name: str
     birth_year: int | None
+    device_key: bytes = b""
+    """The phone's public key, P-256, compressed (33 bytes); empty for a pass without one."""
 
 
 def new_sub() -> str:
@@ -71,6 +74,7 @@ def sign(claims: Claims) -> str:
             _TYPE: claims.type,
             **({_NAME: claims.masked_name} if claims.masked_name else {}),
             **({_YEAR: claims.birth_year} if claims.birth_year else {}),
+            **({_CNF: _cose_key(claims.device_key)} if claims.device_key else {}),
         }
     )
     return PREFIX + base45.b45encode(cose.sign(payload, key, _kid_of(key.public_key()))).decode()
@@ -104,10 +108,31 @@ def _claims(found: Any) -> Claims:
         if not (isinstance(sub, str) and len(sub) == 16 and kind in {"paper", "phone"}):
             raise PassError("malformed")
         return Claims(
-            sub, issued, expires, kind, str(found.get(_NAME, "")), None if year is None else int(year)
+            sub,
+            issued,
+            expires,
+            kind,
+            str(found.get(_NAME, "")),
+            None if year is None else int(year),
+            _point(found.get(_CNF)),
         )
     except (KeyError, TypeError, AttributeError, OverflowError, OSError) as fault:
         raise PassError("malformed") from fault
+
+
+def _cose_key(point: bytes) -> dict[int, dict[int, object]]:
+    """`cnf` with a COSE_Key (RFC 9053, 7.1.1): EC2, P-256, x, and the sign of y."""
+    return {1: {1: 2, -1: 1, -2: point[1:], -3: point[0] == 3}}
+
+
+def _point(confirmation: Any) -> bytes:
+    """The compressed point that `cnf` names; empty without one."""
+    if confirmation is None:
+        return b""
+    key = confirmation[1]
+    if key[1] != 2 or key[-1] != 1 or len(key[-2]) != 32 or not isinstance(key[-3], bool):
+        raise PassError("malformed")
+    return (b"\x03" if key[-3] else b"\x02") + bytes(key[-2])
 
 
 def _kid_of(key: ec.EllipticCurvePublicKey) -> bytes:

@@ -279,3 +279,16 @@ def find_places(actor: Actor, text: str, limit: int) -> list[SearchHit]:
         )
         for place in listed(actor, text=text)[:limit]
     ]
+
+
+def cards(actor: Actor, *, state: str, kind: str = "") -> QuerySet[PassCard]:
+    """Passes of the actor's people: valid, expired, or revoked as lost, reissued or withdraw; newest change first."""
+    found: QuerySet[PassCard] = PassCard.objects.seen_by(actor).select_related("person__unit")
+    now = clock.now()
+    if kind:
+        found = found.filter(kind=kind)
+    if state == "valid":
+        return found.filter(revoked_at__isnull=True, expires_at__gt=now).order_by("-issued_at", "-pk")
+    if state == "expired":
+        return found.filter(revoked_at__isnull=True, expires_at__lte=now).order_by("-expires_at", "-pk")
+    return found.filter(revoked_at__isnull=False, revoked_for=state).order_by("-revoked_at", "-pk")

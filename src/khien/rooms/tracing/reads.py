@@ -17,6 +17,7 @@ from khien.kernel.errors import NotFound
 from khien.kernel.language import fold
 from khien.kernel.people.models import Person
 from khien.kernel.places.models import Place
+from khien.kernel.registries import MeetingsSeen
 from khien.kernel.rules import reads as rules
 from khien.kernel.staff import Actor
 from khien.kernel.units.models import AdminUnit
@@ -605,3 +606,16 @@ def person_panel(actor: Actor, person_id: int) -> dict[str, Any] | None:
         "public_id": person.public_id,
         "may_open": not any(c.status == Case.Status.OPEN for c in found),
     }
+
+
+def meetings_seen(path: str, since: datetime) -> MeetingsSeen | None:
+    """For the registry: the median over cases of a unit path, each by its latest list made since a moment, of the share
+    of their meetings that was seen (`engine.seen`). A count without persons, so no actor narrows it."""
+    rows = (
+        ContactList.objects.filter(case__unit__path__startswith=path, listed_at__gte=since)
+        .order_by("case", "-version")
+        .distinct("case")
+        .values_list("coverage", flat=True)
+    )
+    shares = [row["seen_percent"] / 100 for row in rows if row.get("seen_percent") is not None]
+    return MeetingsSeen(statistics.median(shares), len(shares)) if shares else None

@@ -16,6 +16,8 @@ from khien.kernel.places.models import Place
 from khien.kernel.staff import Actor
 from khien.kernel.staff import reads as staff_reads
 from khien.kernel.staff.models import Account
+from khien.rooms.declarations import verbs as declarations
+from khien.rooms.declarations.models import Task
 from khien.rooms.quarantine import verbs as quarantine
 from khien.rooms.quarantine.models import FollowUp, Order, Symptom
 from khien.rooms.tracing import verbs as tracing
@@ -24,6 +26,7 @@ from khien.site.demo.staff import DUTY
 
 _APPROVES_AFTER_H = (3.0, 10.0)
 _SIGNS_AFTER_H = (0.3, 2.0)
+_CALLS_AFTER_H = (6.0, 30.0)
 _SECOND_HOPS = 10
 _ANSWER_SHARE = 0.85
 _KEEPS_SHARE = 0.95
@@ -69,6 +72,7 @@ class Staff:
         done["ca được hỏi ngày khởi phát"] = self._interview(actor)
         done["danh sách được duyệt"] = self._approve(actor, now)
         done["lượt theo dõi"] = self._answer(now)
+        done["tờ khai được xử lý"] = self._settle(actor, now)
         return Counter({name: number for name, number in done.items() if number})
 
     def _sign(self, actor: Actor, now: datetime) -> int:
@@ -76,6 +80,14 @@ class Staff:
         chosen = [row.pk for row in drafts if _waited(row.pk, row.created_at, now, _SIGNS_AFTER_H)]
         for pk in chosen:
             quarantine.sign_order(actor, order_id=pk)
+        return len(chosen)
+
+    def _settle(self, actor: Actor, now: datetime) -> int:
+        """People who declared symptoms are called in the hours after; nearly all have a cold."""
+        waiting = Task.objects.filter(state=Task.State.OPEN).order_by("pk")
+        chosen = [row for row in waiting if _waited(row.pk, row.opened_at, now, _CALLS_AFTER_H)]
+        for row in chosen:
+            declarations.settle(actor, task=row, outcome=Task.Outcome.WATCHED, note="Đã gọi, hẹn lấy mẫu.")
         return len(chosen)
 
     def _interview(self, actor: Actor) -> int:

@@ -9,7 +9,7 @@ from khien.rooms.broadcasts.verbs.sending import (
     settle_broadcast,
     settle_rows,
 )
-from khien.rooms.broadcasts.verbs.writing import change_template, send_to_people
+from khien.rooms.broadcasts.verbs.writing import change_template, send_to_people, send_to_phones
 
 __all__ = [
     "change_template",
@@ -18,6 +18,7 @@ __all__ = [
     "mark_interrupted",
     "requeue_unknown",
     "send_to_people",
+    "send_to_phones",
     "settle_broadcast",
     "settle_rows",
     "take_receipts",

@@ -77,17 +77,7 @@ def send_to_people(
         created_at=clock.now(),
         created_by=actor.id,
     )
-    stored = Recipient.objects.bulk_create(
-        Recipient(
-            broadcast=broadcast,
-            phone=row.phone,
-            text=row.text,
-            text_hash=hashlib.sha256(row.text.encode()).hexdigest(),
-            state=Recipient.State.QUEUED if row.phone else Recipient.State.SUPPRESSED,
-            code=row.code,
-        )
-        for row in rows
-    )
+    stored = _store(broadcast, rows)
     RecipientPerson.objects.bulk_create(
         RecipientPerson(recipient=recipient, person_id=person_id)
         for recipient, row in zip(stored, rows, strict=True)
@@ -102,12 +92,67 @@ def send_to_people(
         queued=queued,
         suppressed=len(rows) - queued,
     )
-    if queued:
-        from khien.rooms.broadcasts.jobs import send
+    _start(actor, broadcast, queued)
+    return broadcast
 
-        send.defer(broadcast_id=broadcast.pk)
-    else:
-        settle_if_done(actor, broadcast)
+
+@verb(*SENDERS)
+def send_to_phones(
+    actor: Actor,
+    *,
+    phones: Sequence[str],
+    unit: AdminUnit | None,
+    text: str = "",
+    template: str = "",
+    values: Mapping[str, Mapping[str, str]] | None = None,
+    purpose: str,
+    reference: str = "",
+    once_key: str = "",
+) -> Broadcast:
+    """Queue one message to each of `phones` that belong to no person in the ledger (owners of places, say).
+
+    Placeholders need their values in `values[phone as given]`, `{name}` as well. A number that cannot receive
+    messages gets a suppressed row that says so; the same text to the same phone goes once. `once_key` and
+    `reference` as in `send_to_people`; `unit` is whose broadcast it is.
+    """
+    if once_key and (same := Broadcast.objects.filter(once_key=once_key).first()):
+        unchanged()
+        return same
+    if unit is not None:
+        actor.must_cover(unit, *SENDERS)
+    text = composing.checked(_text_of(text, template))
+    if not phones:
+        raise Invalid(_("Danh sách nhận trống."), field="phones", way_out=_("Chọn ít nhất một số."))
+    names, given = composing.placeholders(text), values or {}
+    missing = set().union(*(names - _given(given.get(phone, {})) for phone in phones))
+    if missing:
+        raise Invalid(
+            _("Thiếu %(names)s cho %(count)d người.") % {"names": _braced(missing), "count": len(phones)},
+            field="values",
+            code="missing_value",
+            way_out=_("Điền đủ rồi gửi; chưa tin nào được gửi."),
+        )
+    rows: dict[tuple[str, str], _Row] = {}
+    for said in phones:
+        filled = composing.fill(text, dict(given.get(said, {})))
+        try:
+            phone, code = to_e164(said), ""
+        except Invalid as problem:
+            phone, code = "", problem.code or BAD_PHONE
+        rows.setdefault((phone or f"said:{said}", filled), _Row(phone, filled, code))
+    broadcast = Broadcast.objects.create(
+        unit=unit,
+        text=text,
+        purpose=purpose,
+        reference=reference,
+        once_key=once_key or None,
+        created_at=clock.now(),
+        created_by=actor.id,
+    )
+    _store(broadcast, list(rows.values()))
+    queued = sum(bool(row.phone) for row in rows.values())
+    record(actor, broadcast, purpose=purpose, queued=queued, suppressed=len(rows) - queued)
+    _start(actor, broadcast, queued)
     return broadcast
 
 
@@ -133,6 +178,29 @@ def change_template(actor: Actor, *, code: str, text: str) -> MessageTemplate:
     row.save(update_fields=["text", "changed_at"])
     record(actor, row, code=code)
     return row
+
+
+def _store(broadcast: Broadcast, rows: Sequence[_Row]) -> list[Recipient]:
+    return Recipient.objects.bulk_create(
+        Recipient(
+            broadcast=broadcast,
+            phone=row.phone,
+            text=row.text,
+            text_hash=hashlib.sha256(row.text.encode()).hexdigest(),
+            state=Recipient.State.QUEUED if row.phone else Recipient.State.SUPPRESSED,
+            code=row.code,
+        )
+        for row in rows
+    )
+
+
+def _start(actor: Actor, broadcast: Broadcast, queued: int) -> None:
+    if queued:
+        from khien.rooms.broadcasts.jobs import send
+
+        send.defer(broadcast_id=broadcast.pk)
+    else:
+        settle_if_done(actor, broadcast)
 
 
 def _text_of(text: str, template: str) -> str:

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("checkpoints", "0003_batch_door"),
+        ("checkpoints", "0005_posters"),
     ]
 
     operations = [
@@ -27,6 +27,8 @@ class Migration(migrations.Migration):
                     ("unknown_place", "địa điểm không có trong địa bàn của thiết bị"),
                     ("id_reused", "trùng mã lượt quét nhưng nội dung khác"),
                     ("device_revoked", "thiết bị đã bị thu hồi"),
+                    ("seal_broken", "mã niêm phong không mở được"),
+                    ("forgotten", "cũ hơn thời hạn lưu: chỉ trả lời, không giữ"),
                 ],
                 max_length=24,
             ),

@@ -1,20 +1,17 @@
-"""The gate: the guard's page, and what a phone opens from a poster."""
+"""The gate: the guard's page."""
 
 from __future__ import annotations
 
 from typing import Any
 from uuid import uuid4
 
-from django.contrib import messages
 from django.http import HttpResponse
-from django.shortcuts import redirect, render
-from django.utils.translation import gettext as _
+from django.shortcuts import render
 
 from khien.kernel import clock
-from khien.kernel.doors import Request, public_page, staff_page
-from khien.kernel.errors import NotFound
+from khien.kernel.doors import Request, staff_page
 from khien.kernel.places import reads as places
-from khien.rooms.checkpoints import posters, verbs
+from khien.rooms.checkpoints import verbs
 from khien.rooms.checkpoints.models import Direction
 from khien.rooms.checkpoints.verbs.scans import SCANNERS
 
@@ -55,22 +52,3 @@ def _units_of_gate(request: Request) -> Any:
     for prefix in request.actor.paths(*SCANNERS):
         chosen = chosen | AdminUnit.objects.filter(path__startswith=prefix)
     return chosen.values("pk")
-
-
-@public_page
-def at_place(request: Request, code: str) -> HttpResponse:
-    """What a phone opens from a poster: the place and, for a resident who has signed in, one button."""
-    place = places.by_code(code)
-    check = request.GET.get("m", "")
-    if place is None or not posters.is_ours(place.code, check):
-        raise NotFound(
-            _("Áp phích này không do hệ thống in."), way_out=_("Báo người trực, và quét mã ở nơi khác.")
-        )
-    if request.method == "POST":
-        direction = request.POST.get("direction", Direction.UNKNOWN)
-        verbs.check_in(request.actor, place_code=place.code, check=check, direction=direction)
-        messages.success(
-            request, _("Đã ghi nhận lúc %(at)s.") % {"at": clock.local(clock.now()).strftime("%H:%M")}
-        )
-        return redirect(f"{request.path}?m={check}")
-    return render(request, "checkpoints/at_place.html", {"place": place, "check": check})

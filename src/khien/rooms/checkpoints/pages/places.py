@@ -17,7 +17,7 @@ from khien.kernel.places import reads as places
 from khien.kernel.places import verbs as place_verbs
 from khien.kernel.places.models import Place
 from khien.kernel.staff import Role
-from khien.rooms.checkpoints import papers, reads
+from khien.rooms.checkpoints import papers, printing, reads
 from khien.rooms.checkpoints.forms import PlaceFilter, PlaceForm
 from khien.rooms.checkpoints.pages import pdf
 
@@ -69,6 +69,7 @@ def place_page(request: Request, place_id: int) -> HttpResponse:
             "place": place,
             "days": [(day, counted.get(day, 0)) for day in days],
             "most": max([1, *counted.values()]),
+            "posters": printing.posters_of(request.actor, place.pk),
             "may_keep": request.actor.covers(place.unit, *KEEPERS),
         },
     )
@@ -110,6 +111,7 @@ def place_state(request: Request, place_id: int) -> HttpResponse:
 
 @staff_page(*KEEPERS, Role.GUARD)
 def place_poster(request: Request, place_id: int) -> HttpResponse:
-    """The poster to print."""
+    """The poster in use, to look at: printing one is counted and has a door of its own."""
     place = places.get(request.actor, place_id)
-    return pdf.answer(papers.poster(place), f"ap-phich-{place.code}.pdf")
+    row = printing.current_poster(place.pk)
+    return pdf.answer(papers.poster(place, row), f"ap-phich-{place.code}.pdf")

@@ -645,6 +645,8 @@ def _verdict(answer: ScanAnswer, cards: dict[int, CardColour], name: str, year: 
     colour, reason = card.colour, card.reason
     if {"pass_revoked", "pass_expired"} & set(answer.flags) and colour in {"yellow", "green"}:
         colour, reason = "orange", _("Thẻ đã hết hạn hoặc đã được thay. Yêu cầu xem CCCD.")
+    if "stale_step" in answer.flags and colour == "green":
+        colour, reason = "yellow", _("Ảnh chụp màn hình? Yêu cầu mở thẻ trên điện thoại, hoặc xem CCCD.")
     return Verdict(colour, colours.word(colour), reason, name, year)
 
 
