@@ -9,7 +9,7 @@ import json
 import os
 import signal
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from django.db import connection
 from playwright.sync_api import Page, Playwright, expect
 
 from khien.kernel import clock
+from khien.kernel.certificates import contents, hc1
 from khien.kernel.people import verbs as people
 from khien.kernel.people.models import Person
 from khien.kernel.people.verbs import NewDocument
@@ -449,6 +450,8 @@ def test_the_camera_reads_every_code_that_a_guard_meets(
         BANK: "Đây là mã chuyển tiền",
         "https://example.com/thuc-don": "Đây là địa chỉ một trang web",
         "KB1:ABCDEFGH23": "yellow / Lưu ý / Mã khai báo",
+        dose(clock.now() + timedelta(days=300)): "yellow / Lưu ý / Chứng nhận thật. Đã tiêm 2/2 mũi",
+        dose(clock.now() - timedelta(days=3)): "orange / Cần kiểm tra / Chứng nhận đã hết hạn.",
         CERTIFICATE: "Không kiểm tra được chứng nhận: không biết nơi ký.",
     }
     film = gate.film_of_many(list(codes), tmp_path / "all.y4m")
@@ -476,8 +479,25 @@ def test_the_camera_reads_every_code_that_a_guard_meets(
         browser.close()
     assert left == []
     assert len(frames) > 8
-    assert {scan.subject_kind for scan in Scan.objects.all()} >= {"pass", "cccd", "insurance", "typed"}
+    assert {scan.subject_kind for scan in Scan.objects.all()} >= {"pass", "cccd", "insurance", "typed", "hc1"}
     assert TypedPerson.objects.filter(person=None).exists()
+
+
+def dose(expires: datetime) -> str:
+    """A certificate of ours."""
+    entry = {
+        "tg": "840539006",
+        "dn": 2,
+        "sd": 2,
+        "dt": "2021-12-20",
+        "mp": "EU/1/20/1528",
+        "co": "VN",
+        "ci": "VN:1",
+    }
+    content = contents.dcc(
+        full_name="Phạm Thị Hoa", birth="1990-01-15", kind=contents.VACCINATION, entry=entry
+    )
+    return hc1.issue(content, expires_at=expires)
 
 
 # The vector of NAPAS, 6.1.1.

@@ -178,7 +178,6 @@ def texts() -> dict[str, object]:
             **{colour: colours.word(colour) for colour in colours.GRAVEST_FIRST},
             "grey": _("Chưa ghi nhận"),
         },
-        "kept": _("Đã ghi nhận"),
         "ready": _("Sẵn sàng"),
         "readyHow": _("Đưa mã vào khung hình, dùng đầu đọc, hoặc nhập số."),
         "networkOn": _("Có mạng"),
@@ -228,7 +227,6 @@ def texts() -> dict[str, object]:
         "checking": _("Đang kiểm tra trực tuyến…"),
         "checked": _("Đã kiểm tra trực tuyến."),
         "notChecked": _("Chưa kiểm tra được trực tuyến."),
-        "justSeen": _("Vừa quét mã này."),
         "cameraOff": _(
             "Không mở được máy ảnh. Dùng đầu đọc hoặc nhập số; xem quyền máy ảnh của trình duyệt."
         ),

@@ -159,9 +159,11 @@ async function readCertificate(said, signers) {
     const { signer, why } = await signerOf(message, signers);
     if (!signer) return { kind: "certificate", forged: why, numbers: [] };
     const claims = decode(message.payload);
-    const content = claims.get(-260)?.get(1);
+    // 1 is the European content, -6 that of the World Health Organization.
+    const content = claims.get(-260)?.get(1) ?? claims.get(-260)?.get(-6);
     const given = content?.get("nam") ?? new Map();
-    const name = clean([given.get("fn"), given.get("gn")].filter(Boolean).join(" ") || given.get("fnt") || "");
+    const told = [given.get("fn"), given.get("gn")].filter(Boolean).join(" ");
+    const name = clean(told || given.get("fnt") || content?.get("n") || "");
     const year = Number(/^\d{4}/.exec(String(content?.get("dob") ?? ""))?.[0]) || undefined;
     const found = { kind: "certificate", country: claims.get(1) ?? signer.country ?? "", name, year, numbers: [] };
     return { ...found, expires: Number(claims.get(4)) * 1000, what: contentOf(content), send: said };
@@ -173,6 +175,7 @@ async function readCertificate(said, signers) {
 function contentOf(content) {
   const first = (name) => {
     const rows = content?.get(name);
+    if (rows instanceof Map) return rows;
     return Array.isArray(rows) && rows[0] instanceof Map ? rows[0] : null;
   };
   const dose = first("v");

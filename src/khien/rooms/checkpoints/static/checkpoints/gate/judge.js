@@ -60,10 +60,8 @@ function certificate(seen, bundle, text, now) {
   if (seen.forged) return told("red", text.certificateForged, text.needsPerson);
   const what = contents(seen.what, text);
   if (!(seen.expires > now)) return { ...who, colour: "orange", reason: text.certificateExpired, note: what };
-  // The proof is genuine; what holds for the person is known by their number or pass, not by the certificate.
-  const colour = bundle.payload.otherwise.colour;
-  const reason = colour === "green" ? `${text.certificateGood} ${what}` : bundle.payload.otherwise.sentence;
-  return { ...who, colour, reason, note: colour === "green" ? text.certificateCompare : what };
+  // The proof is genuine, but whose it is only a document says: never more than yellow.
+  return { ...who, colour: "yellow", reason: `${text.certificateGood} ${what}`.trim(), note: text.certificateCompare };
 }
 
 function contents(what, text) {
