@@ -1,7 +1,7 @@
 PYTHON ?= python3
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test test-slow check lock messages screenshots doctor bench
+.PHONY: help demo up test test-slow load check lock messages screenshots doctor bench fuzz
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -18,8 +18,14 @@ test: ## the tests that must pass everywhere (options: make test ARGS="-k audit"
 test-slow: ## the tests that take longer: set-up, kill -9, load
 	@$(PYTHON) dev.py test -m slow $(ARGS)
 
+load: ## a province's peak on loopback: scans and look-ups, figures printed
+	@$(PYTHON) dev.py test -m slow -s tests/load $(ARGS)
+
 check: ## style, types, layers, links
 	@$(PYTHON) dev.py check
+
+fuzz: ## fuzz the readers of codes and certificates (options: make fuzz ARGS="--target hc1 --runs 1000000")
+	@$(PYTHON) dev.py fuzz $(ARGS)
 
 doctor: ## what is missing on this machine, and how to get it
 	@$(PYTHON) dev.py khien doctor

@@ -29,9 +29,11 @@ def main() -> None:
         "demo": demo,
         "test": test,
         "check": check,
+        "fuzz": fuzz,
         "lock": lock,
         "messages": messages,
         "screenshots": screenshots,
+        "peers": peers,
         "sync": sync_only,
         "khien": khien,
     }
@@ -57,6 +59,7 @@ def test(arguments: list[str]) -> None:
     """The tests, in parallel over the cores; arguments go to pytest."""
     sync(DEVELOPMENT)
     have_test_programs()
+    have_peers()
     cores = len(os.sched_getaffinity(0))
     workers = ["-n", str(min(cores, 8)), "--dist", "loadfile"] if cores > 1 else []
     # On a fresh machine the kernels are compiled once here, not by each of the workers beside its tests.
@@ -82,6 +85,15 @@ def check(_arguments: list[str]) -> None:
             failed.append(name)
     if failed:
         sys.exit(f"failed: {', '.join(failed)}")
+
+
+def fuzz(arguments: list[str]) -> None:
+    """The fuzzer of codes and certificates; its package has no wheel for every Python, so no lock names it."""
+    sync(DEVELOPMENT)
+    if subprocess.run([str(PYTHON), "-c", "import atheris"], env=ENVIRONMENT, check=False).returncode != 0:
+        uv = str(VENV / "bin" / "uv")
+        run_step([uv, "pip", "install", "-q", "--python", str(PYTHON), "--group", "fuzz"])
+    run([str(PYTHON), "-m", "tests.fuzz.codes", *arguments])
 
 
 def lock(arguments: list[str]) -> None:
@@ -116,6 +128,12 @@ def screenshots(arguments: list[str]) -> None:
     have_test_programs()
     journey = "tests/journeys/test_main_job.py"
     run([str(PYTHON), "-m", "pytest", "-q", journey, "--screenshots", "docs/images", *arguments])
+
+
+def peers(_arguments: list[str]) -> None:
+    """The independent programs of npm that tests talk to (`tests/peers`)."""
+    sync(DEVELOPMENT)
+    have_peers()
 
 
 def sync_only(arguments: list[str]) -> None:
@@ -174,8 +192,13 @@ def works() -> bool:
 
 
 def have_test_programs() -> None:
-    """Tests need Debian's Chromium and pdftoppm: installed when we may, else said how."""
-    programs = {"chromium": ("chromium", "chromium-browser", "google-chrome"), "poppler-utils": ("pdftoppm",)}
+    """Tests need Debian's Chromium, pdftoppm and speech: installed when we may, else said how."""
+    programs = {
+        "chromium": ("chromium", "chromium-browser", "google-chrome"),
+        "poppler-utils": ("pdftoppm",),
+        "espeak-ng": ("espeak-ng",),
+        "lame": ("lame",),
+    }
     missing = [package for package, names in programs.items() if not any(map(shutil.which, names))]
     if not missing:
         return
@@ -192,6 +215,29 @@ def have_test_programs() -> None:
         f"Missing, so some tests will be skipped: as root, `apt-get install {' '.join(missing)}`",
         flush=True,
     )
+
+
+def have_peers() -> None:
+    """What `tests/peers/package-lock.json` lists, installed once by the npm that the node wheel brings."""
+    folder = PROJECT / "tests" / "peers"
+    wanted = hashlib.sha256((folder / "package-lock.json").read_bytes()).hexdigest()
+    stamp = folder / "node_modules" / "khien-lock"
+    if stamp.exists() and stamp.read_text() == wanted:
+        return
+    print("Installing the tests' peers from npm …", flush=True)
+    path = f"{VENV / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"
+    install = [
+        str(VENV / "bin" / "npm"),
+        "ci",
+        "--ignore-scripts",
+        "--no-audit",
+        "--no-fund",
+        "--loglevel=error",
+    ]
+    if subprocess.run(install, cwd=folder, env={**ENVIRONMENT, "PATH": path}, check=False).returncode == 0:
+        stamp.write_text(wanted)
+    else:
+        print("Not installed, so the tests that need them will be skipped.", flush=True)
 
 
 def run_khien(arguments: list[str]) -> None:

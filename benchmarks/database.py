@@ -9,14 +9,14 @@ from tempfile import TemporaryDirectory
 
 
 @contextmanager
-def fresh_database() -> Iterator[None]:
+def fresh_database(*, durable: bool = False) -> Iterator[None]:
     """Inside the block Django is set up on an empty, migrated database that is deleted afterwards.
 
-    The server syncs nothing to disk, so figures of writing are not those of an installation.
+    Unless `durable`, the server syncs nothing to disk, and figures of writing are not those of an installation.
     """
     from khien.site.postgres import throwaway
 
-    with TemporaryDirectory(prefix="khien-bench-") as folder, throwaway() as server:
+    with TemporaryDirectory(prefix="khien-bench-") as folder, throwaway(durable=durable) as server:
         os.environ["DATABASE_URL"] = server.dsn()
         os.environ["KHIEN_DATA"] = folder
         os.environ["DJANGO_SETTINGS_MODULE"] = "khien.site.settings"

@@ -19,8 +19,8 @@ from khien.engine.warming import cache_name
 
 
 @contextmanager
-def served() -> Iterator[str]:
-    """`khien up` on the bench's database; its address."""
+def served(*only: str) -> Iterator[str]:
+    """`khien up` on the bench's database (with `only` these of its parts); its address."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -31,13 +31,20 @@ def served() -> Iterator[str]:
         # As an installation is after its first minute: the kernels are compiled. One cache serves all benchmarks.
         "NUMBA_CACHE_DIR": str(Path(tempfile.gettempdir()) / "khien-bench-numba" / cache_name()),
     }
-    subprocess.run([sys.executable, "-m", "khien.engine.warming"], env=environment, check=True)
-    command = [sys.executable, "-m", "khien.site.cli", "up"]
+    if set(only) != {"ticker"}:
+        subprocess.run([sys.executable, "-m", "khien.engine.warming"], env=environment, check=True)
+    command = [
+        sys.executable,
+        "-m",
+        "khien.site.cli",
+        "up",
+        *(word for part in only for word in ("--only", part)),
+    ]
     with subprocess.Popen(command, env=environment, start_new_session=True) as house:
         try:
             address = f"http://127.0.0.1:{port}"
             deadline = time.monotonic() + 120
-            while not _answers(address):
+            while (not only or "web" in only) and not _answers(address):
                 if time.monotonic() > deadline or house.poll() is not None:
                     raise click.ClickException("khien up does not answer")
                 time.sleep(0.2)

@@ -9,6 +9,7 @@ from django.db import connection
 from django.utils import translation
 from pytest_django.plugin import blocking_manager_key
 
+from khien.desk import codes
 from khien.kernel.presence import segments
 
 PARTITIONED = ("presence_record", "checkpoints_scan")
@@ -31,6 +32,12 @@ def vietnamese() -> Iterator[None]:
     """No test speaks the language that another one left behind."""
     with translation.override("vi"):
         yield
+
+
+@pytest.fixture(autouse=True)
+def codes_are_sent_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One-time codes leave within the request that asks, not in a thread beside it."""
+    monkeypatch.setattr("khien.desk.codes.soon", lambda language: codes.send_all_due(language))
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

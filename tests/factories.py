@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from khien.kernel import clock
@@ -75,6 +75,23 @@ def make_person(name: str = "Nguyễn Văn An", unit: AdminUnit | None = None, *
     if phone:
         Phone.objects.create(person=person, number=phone)
     return person
+
+
+def make_declared(*people: Person, hours: float = 72) -> None:
+    """The people have a valid health declaration from now on, for `hours`: their cards are green."""
+    from khien.kernel.standing import verbs as standing
+
+    now = clock.now()
+    for person in people:
+        standing.impose(
+            person.pk,
+            "declared",
+            start=now,
+            end=now + timedelta(hours=hours),
+            colour="green",
+            reason="Đã khai báo y tế.",
+            authority=person,
+        )
 
 
 def make_household(unit: AdminUnit, *people: Person) -> Household:

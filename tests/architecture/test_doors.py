@@ -30,6 +30,8 @@ from khien.kernel.rules import verbs as rules
 from khien.kernel.staff import Role, system_actor
 from khien.kernel.staff.reads import RESIDENT_SESSION_KEY
 from khien.rooms.checkpoints import verbs as checkpoints
+from khien.rooms.declarations import verbs as declarations
+from khien.rooms.declarations.reads import form_in_force
 from khien.rooms.quarantine.models import Order
 from khien.rooms.testing import verbs as testing
 from khien.rooms.tracing import verbs as tracing
@@ -93,6 +95,28 @@ def world() -> Iterator[dict[str, object]]:
         testing.record_result(SYSTEM, specimen=specimen, value="positive")
         while deliver_pending():
             pass
+        declarations.load_forms(SYSTEM)
+        declarations.declare(
+            SYSTEM,
+            form=form_in_force("health"),
+            value={
+                "filled_by": "self",
+                "full_name": "Nguyễn Bí Mật",
+                "birth_year": 1990,
+                "phone": "+84987654321",
+                "number": "035190123456",
+                "unit": commune.pk,
+                "address": "Ngõ Riêng Tư 7",
+                "been_elsewhere": False,
+                "has_symptoms": True,
+                "symptoms": ["fever"],
+                "contact": False,
+                "consent": True,
+                "companions": [{"full_name": "Lê Kín Đáo", "birth_year": 2010, "has_symptoms": False}],
+            },
+            client_id=uuid.uuid4(),
+            channel="public",
+        )
         case = Case.objects.get()
         contacts = list(case.contacts.values_list("pk", flat=True))
         assert contacts

@@ -18,12 +18,15 @@ ROOT = Path(__file__).parents[2]
 
 SMALLEST = {
     "coverage": "--seeds 1 --people 3000",
+    "ingest": "--scans 3200 --rounds 1 --people 500 --seconds 1",
+    "load": "--rate 100 --residents 40 --seconds 2",
     "origins": "--people 3000 --days 14 --worlds 1 --coverage 0.5",
     "precision": "--people 3000 --days 14 --worlds 1 --coverage 0.5",
+    "presence": "--people 500 --scans 3000 --rate 400 --seconds 1",
     "search": "--people 300 --queries 12",
     "trace": "--records 0.05m --peers ncls --rounds 1",
 }
-"""The least that each can be asked for; `trace` compiles its kernels, `search` starts a server of its own."""
+"""The least that each can be asked for; `trace` compiles its kernels, those of the gates and `search` start servers."""
 
 NOT_SMALL = {"cluster", "contact_list", "live"}
 """Those that ask a whole installation, or nodes of a cluster."""

@@ -3,22 +3,35 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+import time
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import pytest
 from django.test import Client
 from django.utils import timezone
 
-from khien.desk.models import SignInCode
+from khien.desk.pages.residents import BROWSER_COOKIE
 from khien.gateways.sms.models import SimulatedMessage
+from khien.kernel import clock
 from khien.kernel.acts import read
 from khien.kernel.people.models import Person
-from khien.kernel.staff import Role
-from khien.kernel.staff.reads import NOBODY, RESIDENT_SESSION_KEY
-from tests.factories import make_actor, make_person, make_province
+from khien.kernel.presence import verbs as presence
+from khien.kernel.presence.stays import columns
+from khien.kernel.residents.models import KnownBrowser, SignInCode
+from khien.kernel.rules import verbs as rules
+from khien.kernel.staff import Role, system_actor
+from khien.kernel.staff.reads import NOBODY, RESIDENT_SESSION_KEY, RESIDENT_UNTIL_KEY
+from tests.factories import NOON, make_actor, make_person, make_place, make_province
 
 pytestmark = pytest.mark.django_db
 PHONE = "+84912345678"
+
+
+@pytest.fixture(autouse=True)
+def rules_in_force() -> None:
+    rules.load_seed(system_actor("test"))
 
 
 @pytest.fixture
@@ -92,19 +105,101 @@ def test_a_code_works_once_and_for_minutes_only(client: Client, person: Person) 
     )
 
 
-def test_codes_are_not_sent_again_and_again(client: Client, person: Person) -> None:
+def test_asking_again_at_once_sends_nothing_and_says_that_the_code_is_still_good(
+    client: Client, person: Person
+) -> None:
     ask(client)
-    assert "Vừa gửi một mã" in client.post("/sign-in/", {"phone": PHONE}).content.decode()
-    for back in range(2, 6):
-        SignInCode.objects.filter(created_at__gt=timezone.now() - timedelta(minutes=1)).update(
-            created_at=timezone.now() - timedelta(minutes=back)
-        )
-        ask(client)
-    SignInCode.objects.filter(created_at__gt=timezone.now() - timedelta(minutes=1)).update(
-        created_at=timezone.now() - timedelta(minutes=2)
-    )
-    assert "quá nhiều mã" in client.post("/sign-in/", {"phone": PHONE}).content.decode()
-    assert SimulatedMessage.objects.count() == 5
+    assert "một mã vừa được gửi" in client.get("/sign-in/code/").content.decode()
+    ask(client)
+    assert "vẫn dùng được 5 phút nữa" in client.get("/sign-in/code/").content.decode()
+    stranger = Client()
+    ask(stranger)
+    assert SimulatedMessage.objects.count() == 1
+    assert client.post("/sign-in/code/", {"code": sent_code()}).status_code == 302
+
+
+def test_a_shared_phone_is_left_after_minutes_and_not_remembered(client: Client, person: Person) -> None:
+    ask(client)
+    client.post("/sign-in/code/", {"code": sent_code(), "shared": "on"})
+    assert BROWSER_COOKIE not in client.cookies
+    assert client.session.get_expire_at_browser_close()
+    assert client.get("/me/").status_code == 200
+    session = client.session
+    assert session[RESIDENT_UNTIL_KEY] <= time.time() + 15 * 60
+    session[RESIDENT_UNTIL_KEY] = time.time() + 60
+    session.save()
+    client.get("/me/")  # a page moves the end on
+    assert client.session[RESIDENT_UNTIL_KEY] > time.time() + 14 * 60
+    session = client.session
+    session[RESIDENT_UNTIL_KEY] = time.time() - 1
+    session.save()
+    assert client.get("/me/")["Location"].startswith("/sign-in/?next=")
+
+
+def test_ones_own_phone_is_remembered_and_may_be_called_shared_later(client: Client, person: Person) -> None:
+    ask(client)
+    client.post("/sign-in/code/", {"code": sent_code()})
+    assert client.cookies[BROWSER_COOKIE]["httponly"]
+    assert KnownBrowser.objects.count() == 1
+    assert client.cookies[BROWSER_COOKIE].value not in KnownBrowser.objects.get().browser
+    assert "Đây là máy dùng chung" in client.get("/me/").content.decode()
+    client.post("/me/shared/")
+    assert client.cookies[BROWSER_COOKIE].value == ""
+    assert "tự thoát sau 15 phút" in client.get("/me/").content.decode()
+
+
+def test_signing_out_leaves_nothing_in_the_session(client: Client, person: Person) -> None:
+    ask(client)
+    client.post("/sign-in/code/", {"code": sent_code()})
+    before = client.session.session_key
+    assert client.get("/me/")["Cache-Control"] == "private, no-store"
+    assert client.post("/sign-out/")["Location"] == "/sign-out/"
+    assert "không còn mở hồ sơ của ai" in client.get("/sign-out/").content.decode()
+    assert client.session.session_key != before
+    assert dict(client.session.items()) == {}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "led_to"),
+    [
+        ("/me/reads/?page=2", "/me/reads/?page=2"),
+        ("https://elsewhere.example/", "/me/"),
+        ("//elsewhere.example/", "/me/"),
+        ("/\\elsewhere.example", "/me/"),
+        ("javascript:alert(1)", "/me/"),
+        ("/sign-out/", "/me/"),
+        ("/sign-in/", "/me/"),
+        ("/accounts/logout/", "/me/"),
+        ("/nowhere/", "/me/"),
+        ("me/reads/", "/me/"),
+    ],
+)
+def test_one_is_led_back_to_a_page_of_this_house_only(
+    client: Client, person: Person, wanted: str, led_to: str
+) -> None:
+    client.get("/sign-in/", {"next": wanted})
+    ask(client)
+    assert client.post("/sign-in/code/", {"code": sent_code()})["Location"] == led_to
+
+
+def test_a_resident_sees_where_they_were_how_it_is_known_and_when_it_goes(
+    client: Client, person: Person
+) -> None:
+    with clock.reads.frozen_at(NOON):
+        place, other = make_place(person.unit, "Chợ Bầu"), make_person("Lê An", person.unit)
+        for who, day, inferred in ((person.pk, 9, True), (person.pk, 10, False), (other.pk, 9, False)):
+            enter = datetime(2022, 1, day, 1, 30, tzinfo=UTC)
+            stay = columns([who], [place.pk], [enter], [enter + timedelta(hours=1)], [f"{who}-{day}"])
+            presence.store(replace(stay, exit_inferred=np.array([inferred])), source="scan")
+        session = client.session
+        session[RESIDENT_SESSION_KEY] = person.pk
+        session.save()
+        page = " ".join(client.get("/me/places/").content.decode().split())
+    assert page.count("Chợ Bầu") == 2
+    assert "Vào 08:30 (quét mã), ra 09:30 (ước tính, không có lượt quét)" in page
+    assert "Vào 08:30 (quét mã), ra 09:30 (quét mã)" in page
+    assert "Xóa ngày 31/01/2022" in page  # kept for 21 days after the 9th
+    assert "Xóa ngày 01/02/2022" in page
 
 
 def test_who_shares_a_phone_chooses_the_person(client: Client, person: Person) -> None:
@@ -136,11 +231,13 @@ def test_a_resident_reads_who_opened_their_record_and_nothing_of_others(
     read(officer, "people.duplicates", persons=[merged.pk])
     read(officer.for_purpose("việc khác"), "tracing.case_page", persons=[other.pk])
     read(NOBODY, "desk.sign_in", persons=[person.pk])
+    read(officer.helping(person.pk, 1, "làm giúp"), "testing.my_tests", persons=[person.pk])
     session = client.session
     session[RESIDENT_SESSION_KEY] = person.pk
     session.save()
     page = client.get("/me/reads/").content.decode()
-    assert page.count("<time") == 2
+    assert page.count("<time") == 3
+    assert page.count("làm giúp bạn tại quầy") == 1
     assert "điều tra ca bệnh" in page
     assert "Truy vết" in page
     assert "Hồ sơ dân cư" in page

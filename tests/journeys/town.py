@@ -34,10 +34,11 @@ from khien.kernel.units.models import AdminUnit
 from khien.rooms.broadcasts.models import Broadcast
 from khien.rooms.broadcasts.sender import send_broadcast
 from khien.rooms.checkpoints.jobs import derive_when_due
+from khien.rooms.declarations import verbs as declarations
 from khien.rooms.testing.models import Result, Specimen
 from khien.rooms.tracing.models import Case, CaseStep
 from khien.simulation import names
-from tests.factories import make_place, make_province, make_unit
+from tests.factories import make_declared, make_place, make_province, make_unit
 
 PASSWORD = "mat-khau-thu-nghiem"
 SYSTEM = system_actor("test")
@@ -128,6 +129,7 @@ def found_town() -> Town:
     province, city, commune = make_province()
     rules.load_seed(SYSTEM)
     places.load_kinds(SYSTEM)
+    declarations.load_forms(SYSTEM)
     communes = [commune]
     for name, kind in (
         ("Lương Khánh Thiện", "Phường"),
@@ -150,6 +152,7 @@ def found_town() -> Town:
         one_stop=make_place(commune, "Bộ phận một cửa phường Quang Trung", "one_stop", area_m2=120),
     )
     town.residents = settle(town, 6, seed=11)
+    make_declared(*(resident.person for resident in town.residents), hours=24 * 60)
     return town
 
 

@@ -60,6 +60,18 @@ def test_an_hour_too_far_back_is_refused(province: Province) -> None:
         world.step(-1)
 
 
+def test_whereabouts_are_the_true_stays_away_from_home(province: Province) -> None:
+    world = province.world(START)
+    first = next(province.world(START).days(1)).stays
+    world.step(0)
+    person = int(first.person[0])
+    mine = np.flatnonzero(first.person[: first.outside] == person)
+    told = world.whereabouts(person)
+    assert [place for place, _enter, _leave in told] == first.room[mine].tolist()
+    assert [enter.timestamp() - world.base for _place, enter, _leave in told] == first.enter[mine].tolist()
+    assert [leave.timestamp() - world.base for _place, _enter, leave in told] == first.leave[mine].tolist()
+
+
 def test_true_stays_are_positive_and_nobody_is_in_two_places(province: Province) -> None:
     for day in province.world(START).days(3):
         stays = day.stays

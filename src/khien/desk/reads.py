@@ -19,7 +19,9 @@ from khien.kernel.places.models import Place
 from khien.kernel.registries import person_panels, search_entries
 from khien.kernel.registries.registry import PersonPanel, SearchHit
 from khien.kernel.staff import Actor
+from khien.kernel.standing import colours
 from khien.kernel.standing import reads as standing
+from khien.kernel.standing.colours import CardColour
 from khien.kernel.standing.models import Standing
 
 PLACES_SHOWN = 10
@@ -72,6 +74,7 @@ class PersonFile:
     documents: list[IdentityDocument]
     phones: list[Phone]
     residences: list[Residence]
+    card: CardColour
     standings: list[Standing]
     merges: list[Merge]
     panels: list[tuple[PersonPanel, dict[str, object]]]
@@ -90,18 +93,14 @@ def person_file(actor: Actor, person: Person, at: datetime, *, panels: bool = Tr
         documents=list(person.documents.order_by("kind", "pk")),
         phones=list(person.phones.order_by("-is_main", "pk")),
         residences=list(person.residences.select_related("unit").order_by("-during")),
-        standings=standing.holding([person.pk], at).get(person.pk, []),
+        card=colours.of([person.pk], at)[person.pk],
+        standings=[
+            row
+            for row in standing.holding([person.pk], at).get(person.pk, [])
+            if row.colour != Standing.Colour.GREEN
+        ],
         merges=list(Merge.objects.filter(kept=person, undone_at__isnull=True).select_related("gone")),
         panels=sections,
-    )
-
-
-def people_with_phone(number: str) -> list[Person]:
-    """Everybody whose phone this is (E.164), in Vietnamese order: for somebody who has proved to hold it."""
-    return list(
-        Person.objects.filter(phones__number=number, merged_into__isnull=True)
-        .order_by("name_sort", "pk")
-        .distinct()
     )
 
 
@@ -114,6 +113,8 @@ _ROOMS: dict[str, str | Promise] = {
     "quarantine": _("Cách ly"),
     "broadcasts": _("Thông báo"),
     "declarations": _("Khai báo y tế"),
+    "residents": _("Đăng nhập và làm giúp tại quầy"),
+    "sign_in": _("Đăng nhập và làm giúp tại quầy"),
     "vaccination": _("Tiêm chủng"),
     "presence": _("Lượt vào/ra"),
     "places": _("Địa điểm"),
@@ -132,6 +133,7 @@ class RecordRead:
     area: str | Promise
     wrote: bool
     purpose: str
+    helped: bool
 
 
 def lines_about(person_id: int) -> QuerySet[AuditLine]:
@@ -157,6 +159,7 @@ def as_reads(lines: Iterable[AuditLine]) -> list[RecordRead]:
             area=_ROOMS.get(line.act.split(".", 1)[0], line.act.split(".", 1)[0]),
             wrote=line.sort == AuditLine.Sort.WRITE,
             purpose=line.purpose,
+            helped="acting_for" in line.details,
         )
         for line in lines
     ]

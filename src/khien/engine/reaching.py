@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from khien.engine.compiled import reaching
+from khien.engine.compiled import infecting, looking, spreading, sweeping
 from khien.engine.encounter import Spells, Window, spells_of
 from khien.engine.moments import Moment, seconds
 from khien.engine.presence import Presence
@@ -152,10 +152,10 @@ def one_level(
     search.first[asked.person] = search._narrow(asked.begin)
     if search.start_from(asked):
         search._from_people(last_hop=not want_last)
-    is_met = search.first != reaching.NOBODY
+    is_met = search.first != infecting.NOBODY
     is_met[asked.person] = search.first[asked.person] < search._narrow(asked.begin)
     if want_last:
-        is_met |= search.last != reaching.NEVER_YET
+        is_met |= search.last != infecting.NEVER_YET
     person = np.flatnonzero(is_met)
     first, last = (times[person].astype(np.int64) + search.origin for times in (search.first, search.last))
     return as_it_counts(person, first, last, plan, horizon, want_last=want_last)
@@ -186,7 +186,7 @@ def earliest_and_latest(
 
 class Search:
     """A search hop by hop. `first` and `last` are each person's earliest and latest possible infection (seconds since
-    `origin`, `reaching.NOBODY` where there is none), `degree` the hop in which they were reached (0: not)."""
+    `origin`, `infecting.NOBODY` where there is none), `degree` the hop in which they were reached (0: not)."""
 
     def __init__(
         self, snapshot: Snapshot, spells: Spells, plan: Plan, horizon: int, *, costs: Costs | None = None
@@ -196,8 +196,8 @@ class Search:
         self.origin = snapshot.origin
         people = len(snapshot.person_ids)
         self.horizon = self._narrow(horizon)
-        self.first = np.full(people, reaching.NOBODY, np.int32)
-        self.last = np.full(people, reaching.NEVER_YET, np.int32)
+        self.first = np.full(people, infecting.NOBODY, np.int32)
+        self.last = np.full(people, infecting.NEVER_YET, np.int32)
         self.degree = np.zeros(people, np.uint8)
         self.is_case = np.zeros(people, np.uint8)
         within = spells.person < people
@@ -230,7 +230,7 @@ class Search:
             self._spells = None
         else:
             self._from_people(last_hop=last_hop)
-        new = (self.first != reaching.NOBODY) & (self.degree == 0)
+        new = (self.first != infecting.NOBODY) & (self.degree == 0)
         self.degree[new] = self._hop
         if before is not None:
             new = (self.first != before[0]) | (self.last != before[1])
@@ -242,8 +242,8 @@ class Search:
         self._source_from[person], self._source_to[person] = self._narrow(begin), self._narrow(end)
         self._infectious = _both(self._source_from, self._source_to)
         self._changed[person] = begin < end
-        self._fresh_from = np.full(len(self.first), reaching.NOBODY, np.int32)
-        self._fresh_to = np.full(len(self.first), reaching.NEVER_YET, np.int32)
+        self._fresh_from = np.full(len(self.first), infecting.NOBODY, np.int32)
+        self._fresh_to = np.full(len(self.first), infecting.NEVER_YET, np.int32)
         self._fresh_from[person], self._fresh_to[person] = self._source_from[person], self._source_to[person]
         return bool(self._changed.any())
 
@@ -308,7 +308,7 @@ class Search:
             with rooms.one() as room:
                 while True:
                     space = (room.stays, room.hits, room.out)
-                    stays, rows, met = reaching.spread(*asked, part.start, part.stop, *times, *space)
+                    stays, rows, met = spreading.spread(*asked, part.start, part.stop, *times, *space)
                     if not room.grow(stays=stays, hits=rows, out=met):
                         return
 
@@ -343,7 +343,7 @@ class Search:
         begin = self._narrow(day * DAY_S - ZONE_S)
         longest = self._narrow(min(snapshot.last_end_of(day), max(snapshot.now, day * DAY_S)))
         enough = self.horizon if plan.duration is None else self.horizon - plan.latency - plan.duration
-        sources, parts, targets = reaching.states(
+        sources, parts, targets = infecting.states(
             self._source_from,
             self._source_to,
             self._fresh_from,
@@ -368,14 +368,14 @@ class Search:
 
     def _look_around(self, day: int) -> None:
         snapshot, together = self.snapshot, self.plan.thresholds.together
-        people = np.flatnonzero(self._state & reaching.TARGET)
+        people = np.flatnonzero(self._state & infecting.TARGET)
         who = (self._state, self._source_from, self._source_to)
 
         def look(part: slice, first: Narrow, _last: Narrow) -> int:
             asked = (*snapshot.where(), day - snapshot.first_day, self.origin, together)
             with rooms.one() as room:
                 while True:
-                    crowd, looked = reaching.look_around(
+                    crowd, looked = looking.look_around(
                         *asked, people, part.start, part.stop, *who, first, room.beside
                     )
                     if not room.grow(beside=crowd):
@@ -388,7 +388,7 @@ class Search:
         self._looks = max(looked / max(len(people), 1), 0.05)
         asked = (*snapshot.where(), day - snapshot.first_day, self.origin, together)
         with rooms.one() as room:
-            while room.grow(beside=reaching.look_around_over(*asked, *who, self.first, room.beside)):
+            while room.grow(beside=looking.look_around_over(*asked, *who, self.first, room.beside)):
                 pass
 
     def _sweep_places(self, day: int, *, want_first: bool, parts: int) -> None:
@@ -409,12 +409,12 @@ class Search:
                 while True:
                     if plain:
                         space = (room.swept, room.people, room.kind)
-                        rows = reaching.sweep_first(
+                        rows = sweeping.sweep_first(
                             *asked, *about, self._infectious, parts > 0, first, *space
                         )
                     else:
                         times = first if want_first else last
-                        rows = reaching.sweep(*asked, *about, want_first, times, room.swept, room.people)
+                        rows = sweeping.sweep(*asked, *about, want_first, times, room.swept, room.people)
                     if not room.grow(swept=rows, people=rows, kind=rows):
                         return
 
@@ -426,7 +426,7 @@ class Search:
         plan = self.plan
         who = np.flatnonzero(changed)
         first, last = self.first[who].astype(np.int64), self.last[who].astype(np.int64)
-        begin = np.minimum(first + plan.latency, reaching.NOBODY - 1)
+        begin = np.minimum(first + plan.latency, infecting.NOBODY - 1)
         end = np.full(len(who), self.horizon, np.int64)
         if plan.duration is not None:
             end = np.minimum(last + plan.latency + plan.duration, self.horizon)
@@ -442,14 +442,14 @@ class Search:
         self._changed = np.zeros(len(changed), np.bool_)
         grown = (new | earlier | later) & (begin < end)
         self._changed[who[grown]] = True
-        self._fresh_from = np.full(len(changed), reaching.NOBODY, np.int32)
-        self._fresh_to = np.full(len(changed), reaching.NEVER_YET, np.int32)
+        self._fresh_from = np.full(len(changed), infecting.NOBODY, np.int32)
+        self._fresh_to = np.full(len(changed), infecting.NEVER_YET, np.int32)
         self._fresh_from[who[grown]], self._fresh_to[who[grown]] = fresh_from[grown], fresh_to[grown]
         return bool(grown.any())
 
     def _narrow(self, moments: Any) -> Any:
         """Seconds since the origin that fit an int32; what lies beyond is as good as never."""
-        limit = int(reaching.NOBODY) - 1
+        limit = int(infecting.NOBODY) - 1
         if isinstance(moments, np.ndarray):
             return np.clip(moments - self.origin, -limit, limit).astype(np.int32)
         return min(max(moments - self.origin, -limit), limit)

@@ -1,6 +1,6 @@
 """Keys outside the database: one folder, one file a key, readable by the service alone.
 
-A purpose ("identity-hash", "identity-cipher", "audit-seal", "pass") has one current key and any number
+A purpose ("identity-hash", "identity-cipher", "audit-seal", "pass", "hc1" …) has one current key and any number
 of old ones. A file is named `<purpose>.<key id>.key`; the current one is the youngest id (ids are
 dates with a counter, so they sort). In development a missing key is made on first use; in production
 `khien keys make` makes them, so that a lost folder is noticed rather than silently replaced.
@@ -23,7 +23,8 @@ from khien.kernel.errors import Problem
 
 SYMMETRIC = frozenset({"identity-hash", "identity-cipher", "place-mac", "links", "second-factor"})
 ED25519 = frozenset({"audit-seal"})
-ES256 = frozenset({"pass"})
+# P-256 keys: all sign with ES256 but "gate-seal", whose public half seals what a gate keeps (ECDH).
+ES256 = frozenset({"pass", "hc1", "gate-bundle", "gate-seal"})
 
 
 class KeyMissing(Problem):

@@ -235,6 +235,22 @@ def ask_for_a_sample(event: EventFact) -> None:
     )
 
 
+@on("declaration_needs_attention", sample=True)
+def ask_for_a_sample_after_a_declaration(event: EventFact) -> None:
+    """Somebody who declared symptoms is to be sampled, in the commune where they stay; nobody else is restricted,
+    and an officer settles the rest."""
+    told = event.payload
+    if told["person"] is None:
+        return
+    testing.request_sampling(
+        ACTOR,
+        person=Person.objects.get(pk=told["person"]),
+        reason="symptoms",
+        unit=AdminUnit.objects.get(pk=told["unit"]),
+        reference=f"declarations.task:{told['task']}",
+    )
+
+
 @on("case_followed")
 def stop_the_clock_of_following(event: EventFact) -> None:
     """The case's clock: everybody under order has answered once."""

@@ -263,3 +263,16 @@ class World:
             results=self.tests_table(within(tests, "result_at")),
             symptom_reports=tables.reports_table(within(reports, "at"), self.base),
         )
+
+    def whereabouts(self, person: int) -> list[tuple[int, datetime, datetime]]:
+        """Where somebody truly was away from home on the last computed days: (most precise place, enter, leave)."""
+        found = []
+        for day in self._recent:
+            stays, midnight = day.stays, self.base + day.number * 24 * HOUR_S
+            for row in np.flatnonzero(stays.person[: stays.outside] == person).tolist():
+                enter, leave = (
+                    datetime.fromtimestamp(midnight + int(column[row]), UTC)
+                    for column in (stays.enter, stays.leave)
+                )
+                found.append((int(stays.room[row]), enter, leave))
+        return found

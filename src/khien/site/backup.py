@@ -15,7 +15,7 @@ import subprocess
 import tarfile
 import tempfile
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 
 import click
@@ -25,6 +25,8 @@ from psycopg import sql
 from khien import __version__
 from khien.site import database, environment
 
+VIET_NAM = timezone(timedelta(hours=7))
+NOTES = "backups.jsonl"
 ABOUT, DUMP, KEYS = "about.json", "database.dump", "keys/"
 FORMAT = 1
 
@@ -80,7 +82,30 @@ def write_backup(dsn: str, file: Path) -> int:
         part.replace(file)
     finally:
         part.unlink(missing_ok=True)
+    _note(file)
     return file.stat().st_size
+
+
+def _note(file: Path) -> None:
+    """Remember where a backup was put: it holds what the rules will have forgotten, and must go too one day."""
+    line = {"made_at": datetime.now(UTC).isoformat(), "file": str(file)}
+    with (environment.data_folder() / NOTES).open("a") as notes:
+        notes.write(json.dumps(line) + "\n")
+
+
+def old_backups(before: date) -> Iterator[str]:
+    """Backups made before a Vietnamese day that still lie where they were put (`khien retention prove`)."""
+    notes = environment.data_folder() / NOTES
+    if not notes.exists():
+        return
+    for line in notes.read_text().splitlines():
+        note = json.loads(line)
+        made = datetime.fromisoformat(note["made_at"])
+        if (
+            made < datetime(before.year, before.month, before.day, tzinfo=VIET_NAM)
+            and Path(note["file"]).exists()
+        ):
+            yield f"the backup {note['file']} of {made:%Y-%m-%d} still lies there"
 
 
 def read_backup(dsn: str, file: Path, *, replace: bool = False) -> int:

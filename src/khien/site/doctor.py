@@ -50,6 +50,7 @@ def examine() -> Iterator[Finding]:
         _database,
         _data_folder,
         _port,
+        _speech,
         _chromium,
         _test_data,
     ]
@@ -191,6 +192,21 @@ def _port() -> Iterator[Finding]:
             )
             return
     yield Finding("port", "ok", f"{host}:{port} is free")
+
+
+def _speech() -> Iterator[Finding]:
+    """Programs, not packages of Python: the product runs without them, but makes no sound."""
+    command = environment.get("KHIEN_SPEECH_COMMAND").text().split()
+    wanted = [command[0], "lame"] if command else ["espeak-ng", "lame"]
+    absent = [name for name in wanted if shutil.which(name) is None]
+    yield Finding(
+        "speech",
+        "note" if absent else "ok",
+        f"{' and '.join(absent)} absent: no audio for loudspeakers, only scripts to print"
+        if absent
+        else ", ".join(wanted),
+        f"as root: `apt-get install {' '.join(absent)}`" if absent else "",
+    )
 
 
 def _chromium() -> Iterator[Finding]:

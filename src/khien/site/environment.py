@@ -75,7 +75,12 @@ SETTINGS: dict[str, Setting] = {
             "",
             "`host:port` of a Ray cluster that has the tracing engine's shards; default this machine alone",
         ),
-        Setting("KHIEN_SMS_GATEWAY", "simulator", "`simulator` or `http_json`"),
+        Setting(
+            "KHIEN_TRUST_LIST",
+            "",
+            "file or folder of certificates (PEM, DER or JSON) whose HC1 health certificates are believed",
+        ),
+        Setting("KHIEN_SMS_GATEWAY", "simulator", "`simulator`, `http_json` or `smpp`"),
         Setting("KHIEN_SMS_URL", "", "address of the HTTP SMS gateway"),
         Setting("KHIEN_SMS_TOKEN", "", "token for the HTTP SMS gateway", secret=True),
         Setting("KHIEN_SMS_SENDER", "", "registered sender name (brandname), where the gateway wants one"),
@@ -85,6 +90,72 @@ SETTINGS: dict[str, Setting] = {
             "",
             "other names for the SMS gateway's JSON fields, e.g. `to=phone text=content message_id=id`",
         ),
+        Setting("KHIEN_SMPP_ADDRESS", "", "`host:port` of the carrier's SMPP server"),
+        Setting("KHIEN_SMPP_SYSTEM_ID", "", "our name for the bind, at most 15 letters"),
+        Setting("KHIEN_SMPP_PASSWORD", "", "password for the bind", secret=True),
+        Setting("KHIEN_SMPP_SYSTEM_TYPE", "", "system type, where the carrier wants one"),
+        Setting(
+            "KHIEN_SMPP_BIND",
+            "transceiver",
+            "`transceiver`, or `transmitter` for carriers that want a receiver beside it",
+        ),
+        Setting("KHIEN_SMPP_BINDS", "1", "connections that each process makes to the carrier"),
+        Setting(
+            "KHIEN_SMPP_WINDOW",
+            "10",
+            "messages under way on a connection without an answer, as the carrier allows",
+        ),
+        Setting(
+            "KHIEN_SMPP_RATE",
+            "0",
+            "messages a second on each connection, as contracted; 0 for no limit",
+        ),
+        Setting("KHIEN_SMPP_TLS", "0", "TLS to the carrier, with its certificate checked"),
+        Setting(
+            "KHIEN_SMPP_CA",
+            "",
+            "file with the authority of the carrier's certificate; default those of the system",
+        ),
+        Setting(
+            "KHIEN_SMPP_SOURCE_TON",
+            "5",
+            "type of the sender's number: 5 letters, 1 international, 3 short code",
+        ),
+        Setting("KHIEN_SMPP_SOURCE_NPI", "0", "numbering plan of the sender's number: 0 none, 1 telephone"),
+        Setting(
+            "KHIEN_SMPP_ALPHABET",
+            "gsm-7",
+            "what the carrier means by its default alphabet: `gsm-7`, `latin-1`, `ascii`, or `ucs-2` for all",
+        ),
+        Setting(
+            "KHIEN_SMPP_RECEIPT_IDS",
+            "same",
+            "how receipts write the message id: `same`, `decimal` (the answer has hex), `hex` (decimal)",
+        ),
+        Setting(
+            "KHIEN_SPEECH_COMMAND",
+            "",
+            "another speech engine than espeak-ng: a command that reads UTF-8 text and writes WAV; "
+            "`{voice}` in it becomes north, central or south",
+        ),
+        Setting(
+            "KHIEN_PROXIES",
+            "",
+            "how many proxies of one's own stand in front and set `X-Forwarded-For`; default 1 in production, else 0",
+        ),
+        Setting(
+            "KHIEN_OIDC_ISSUER", "", "OpenID Connect provider that proves who residents are; default none"
+        ),
+        Setting("KHIEN_OIDC_CLIENT_ID", "", "name under which that provider knows this installation"),
+        Setting(
+            "KHIEN_OIDC_CLIENT_SECRET", "", "secret for that provider; empty for a public client", secret=True
+        ),
+        Setting("KHIEN_OIDC_SCOPES", "openid", "scopes asked of that provider, separated by spaces"),
+        Setting("KHIEN_OIDC_NUMBER_CLAIM", "sub", "claim that holds the number of the person's document"),
+        Setting(
+            "KHIEN_OIDC_NUMBER_KIND", "cccd", "kind of that document: `cccd`, `cmnd`, `passport`, `insurance`"
+        ),
+        Setting("KHIEN_OIDC_NAME", "VNeID", "what people call that provider, shown on the button"),
         Setting("KHIEN_DEMO", "0", "demo data, demo accounts and the faster clock; never in production"),
         Setting("KHIEN_TEST_DATA", "", "data sets for tests that may not ship; default `../shared/data`"),
     )

@@ -489,11 +489,15 @@ _ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC", "PGTZ": "UT
 
 
 @contextlib.contextmanager
-def throwaway(*, binaries_folder: Path | None = None, user_name: str = "") -> Iterator[Server]:
-    """A server for tests in a temporary folder: fast because nothing is synced, deleted at the end."""
+def throwaway(
+    *, binaries_folder: Path | None = None, user_name: str = "", durable: bool = False
+) -> Iterator[Server]:
+    """A server for tests in a temporary folder: fast because nothing is synced (unless `durable`, as in an
+    installation), deleted at the end."""
     folder = Path(tempfile.mkdtemp(prefix="khien-pg-"))
     folder.chmod(0o711)  # the server's user passes through; its own folders inside are closed
-    server = Server(folder, user_name=user_name, binaries_folder=binaries_folder, configuration=_THROWAWAY)
+    configuration = _durable_configuration() if durable else _THROWAWAY
+    server = Server(folder, user_name=user_name, binaries_folder=binaries_folder, configuration=configuration)
     try:
         server.start()
         yield server

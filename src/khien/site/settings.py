@@ -33,13 +33,47 @@ KHIEN_URL = environment.get("KHIEN_URL").text().rstrip("/")
 KHIEN_PROVINCE = environment.get("KHIEN_PROVINCE").text()
 KHIEN_DATA = environment.data_folder()
 KHIEN_CLUSTER = environment.get("KHIEN_CLUSTER").text()
+KHIEN_TRUST_LIST = environment.get("KHIEN_TRUST_LIST").text()
 KHIEN_KEYS = Path(environment.get("KHIEN_KEYS").text() or KHIEN_DATA / "keys")
+KHIEN_PROXIES = (
+    environment.get("KHIEN_PROXIES").number() if environment.get("KHIEN_PROXIES").text() else int(PRODUCTION)
+)
+KHIEN_OIDC_ISSUER = environment.get("KHIEN_OIDC_ISSUER").text()
+KHIEN_OIDC_CLIENT_ID = environment.get("KHIEN_OIDC_CLIENT_ID").text()
+KHIEN_OIDC_CLIENT_SECRET = environment.get("KHIEN_OIDC_CLIENT_SECRET").text()
+KHIEN_OIDC_SCOPES = environment.get("KHIEN_OIDC_SCOPES").text()
+KHIEN_OIDC_NUMBER_CLAIM = environment.get("KHIEN_OIDC_NUMBER_CLAIM").text()
+KHIEN_OIDC_NUMBER_KIND = environment.get("KHIEN_OIDC_NUMBER_KIND").text()
+KHIEN_OIDC_NAME = environment.get("KHIEN_OIDC_NAME").text()
+if KHIEN_OIDC_ISSUER and not KHIEN_OIDC_CLIENT_ID:
+    raise SettingError(
+        "KHIEN_OIDC_ISSUER needs KHIEN_OIDC_CLIENT_ID: the name under which the provider knows us"
+    )
+if KHIEN_OIDC_NUMBER_KIND not in {"cccd", "cmnd", "passport", "insurance"}:
+    raise SettingError("KHIEN_OIDC_NUMBER_KIND is none of cccd, cmnd, passport, insurance")
+if PRODUCTION and KHIEN_OIDC_ISSUER and not KHIEN_OIDC_ISSUER.startswith("https://"):
+    raise SettingError("KHIEN_OIDC_ISSUER must be an https address in production")
 KHIEN_SMS_GATEWAY = environment.get("KHIEN_SMS_GATEWAY").text()
 KHIEN_SMS_URL = environment.get("KHIEN_SMS_URL").text()
 KHIEN_SMS_TOKEN = environment.get("KHIEN_SMS_TOKEN").text()
 KHIEN_SMS_SENDER = environment.get("KHIEN_SMS_SENDER").text()
 KHIEN_SMS_TIMEOUT_S = environment.get("KHIEN_SMS_TIMEOUT_S").number()
 KHIEN_SMS_FIELDS = environment.get("KHIEN_SMS_FIELDS").text()
+KHIEN_SMPP_ADDRESS = environment.get("KHIEN_SMPP_ADDRESS").text()
+KHIEN_SMPP_SYSTEM_ID = environment.get("KHIEN_SMPP_SYSTEM_ID").text()
+KHIEN_SMPP_PASSWORD = environment.get("KHIEN_SMPP_PASSWORD").text()
+KHIEN_SMPP_SYSTEM_TYPE = environment.get("KHIEN_SMPP_SYSTEM_TYPE").text()
+KHIEN_SMPP_BIND = environment.get("KHIEN_SMPP_BIND").text()
+KHIEN_SMPP_BINDS = environment.get("KHIEN_SMPP_BINDS").number()
+KHIEN_SMPP_WINDOW = environment.get("KHIEN_SMPP_WINDOW").number()
+KHIEN_SMPP_RATE = environment.get("KHIEN_SMPP_RATE").number()
+KHIEN_SMPP_TLS = environment.get("KHIEN_SMPP_TLS").flag()
+KHIEN_SMPP_CA = environment.get("KHIEN_SMPP_CA").text()
+KHIEN_SMPP_SOURCE_TON = environment.get("KHIEN_SMPP_SOURCE_TON").number()
+KHIEN_SMPP_SOURCE_NPI = environment.get("KHIEN_SMPP_SOURCE_NPI").number()
+KHIEN_SMPP_ALPHABET = environment.get("KHIEN_SMPP_ALPHABET").text()
+KHIEN_SMPP_RECEIPT_IDS = environment.get("KHIEN_SMPP_RECEIPT_IDS").text()
+KHIEN_SPEECH_COMMAND = environment.get("KHIEN_SPEECH_COMMAND").text()
 
 KERNEL = [
     f"khien.kernel.{name}"
@@ -55,10 +89,15 @@ KERNEL = [
         "places",
         "presence",
         "standing",
+        "residents",
+        "forms",
     )
 ]
 GATEWAYS = ["khien.gateways.sms"]
-ROOMS = [f"khien.rooms.{name}" for name in ("checkpoints", "testing", "tracing", "quarantine", "broadcasts")]
+ROOMS = [
+    f"khien.rooms.{name}"
+    for name in ("checkpoints", "declarations", "testing", "tracing", "quarantine", "broadcasts")
+]
 
 INSTALLED_APPS = [
     "django.contrib.auth",

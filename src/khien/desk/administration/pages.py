@@ -26,6 +26,7 @@ from khien.kernel.people import reads as people_reads
 from khien.kernel.people import verbs as people
 from khien.kernel.people.models import DuplicateProposal, Merge
 from khien.kernel.registries import retention
+from khien.kernel.residents import reads as residents
 from khien.kernel.rules import reads as rules
 from khien.kernel.rules.models import Rule
 from khien.kernel.staff import Role
@@ -56,6 +57,8 @@ def house(request: Request) -> HttpResponse:
             "failed": failed[:100],
             "waiting": Delivery.objects.filter(done_at__isnull=True, attempts=0).count(),
             "forgotten": forgotten,
+            "budget": residents.budget(),
+            "alarms": residents.alarms(),
         },
     )
 

@@ -16,6 +16,7 @@ from khien.kernel.acts import read
 from khien.kernel.doors import Request, staff_page
 from khien.kernel.people import reads as people
 from khien.kernel.people.models import Person
+from khien.kernel.residents.verbs.helping import HELPERS
 
 
 @staff_page()
@@ -61,4 +62,6 @@ def person(request: Request, public_id: UUID) -> HttpResponse:
     sections = [
         (panel.title, render_to_string(panel.template, context, request)) for panel, context in file.panels
     ]
-    return render(request, "desk/person.html", {"file": file, "person": who, "sections": sections})
+    may_help = who.unit is not None and request.actor.covers(who.unit, *HELPERS)
+    context = {"file": file, "person": who, "sections": sections, "may_help": may_help}
+    return render(request, "desk/person.html", context)

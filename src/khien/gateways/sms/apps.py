@@ -8,8 +8,9 @@ class SmsConfig(AppConfig):
 
     def ready(self) -> None:
         from khien.gateways.sms import verbs
-        from khien.kernel.registries import menu, retention
-        from khien.kernel.registries.registry import MenuEntry, RetentionRule
+        from khien.gateways.sms.smpp import store
+        from khien.kernel.registries import holdings, menu, retention
+        from khien.kernel.registries.registry import Holding, MenuEntry, RetentionRule
         from khien.kernel.staff import Role
 
         menu.add(
@@ -20,3 +21,8 @@ class SmsConfig(AppConfig):
             "sms.simulated",
             RetentionRule(_("Tin của máy giả lập"), "retention.simulated_sms", verbs.forget_simulated),
         )
+        retention.add(
+            "sms.smpp",
+            RetentionRule(_("Báo nhận và tin trả lời qua SMPP"), "retention.messages", store.forget),
+        )
+        holdings.add("sms.simulated", Holding("sms.simulated", "sms_simulatedmessage", "at"))

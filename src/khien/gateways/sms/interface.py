@@ -9,6 +9,10 @@ from enum import StrEnum
 from typing import Protocol
 
 
+class GatewayNotSet(RuntimeError):
+    """The settings name no gateway that can be used; the text says which setting to mend."""
+
+
 class Answer(StrEnum):
     """What is known after one submission.
 

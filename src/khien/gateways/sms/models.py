@@ -1,4 +1,5 @@
-"""The simulator's own memory: what simulated phones received, and how it has been told to misbehave."""
+"""The simulator's own memory: what simulated phones received, and how it has been told to misbehave. And what carriers
+handed us over SMPP, until the rooms have taken it."""
 
 from __future__ import annotations
 
@@ -84,3 +85,72 @@ class SimulatedReceipt(models.Model):
 
     def __str__(self) -> str:
         return f"{self.delivery} ← {self.message_id}"
+
+
+class SmppReceipt(models.Model):
+    """A receipt as a carrier sent it; kept before it is acknowledged. `delivery` is empty when it settles nothing."""
+
+    message_id = models.CharField(max_length=80)
+    delivery = models.CharField(max_length=12, blank=True)
+    state = models.CharField(max_length=16, blank=True, help_text="message state of SMPP 3.4")
+    error = models.CharField(max_length=20, blank=True, help_text="the carrier's own code")
+    number = models.CharField(max_length=21, help_text="the phone, as the carrier writes it")
+    received_at = models.DateTimeField(help_text="business time")
+    taken_at = models.DateTimeField(null=True, help_text="business time when it was handed on")
+
+    class Meta:
+        indexes: ClassVar = [
+            models.Index(fields=["id"], condition=Q(taken_at__isnull=True), name="sms_smpp_receipt_waits"),
+            models.Index(fields=["message_id"], name="sms_smpp_receipt_message"),
+            models.Index(fields=["received_at"], name="sms_smpp_receipt_at"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.state} ← {self.message_id}"
+
+
+class SmppReply(models.Model):
+    """A text, or a part of one, that somebody sent to one of our numbers; kept before it is acknowledged."""
+
+    number = models.CharField(max_length=21, help_text="who sent it, as the carrier writes it")
+    address = models.CharField(max_length=21, help_text="our number or name")
+    text = models.TextField(blank=True)
+    reference = models.IntegerField(null=True, help_text="what the parts of a long text have in common")
+    parts = models.SmallIntegerField(default=1)
+    part = models.SmallIntegerField(default=1)
+    received_at = models.DateTimeField(help_text="business time")
+    taken_at = models.DateTimeField(null=True, help_text="business time when it was handed on")
+
+    class Meta:
+        indexes: ClassVar = [
+            models.Index(fields=["id"], condition=Q(taken_at__isnull=True), name="sms_smpp_reply_waits"),
+            models.Index(fields=["received_at"], name="sms_smpp_reply_at"),
+        ]
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(part__gte=1, part__lte=models.F("parts")), name="sms_smpp_reply_part"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"…{self.number[-3:]}"
+
+
+class SmppPart(models.Model):
+    """One part of a message that left in several, under the id that the carrier gave this part."""
+
+    message_id = models.CharField(max_length=80)
+    client_id = models.CharField(max_length=80)
+    whole = models.CharField(max_length=80, help_text="the id under which the message is known here")
+    delivery = models.CharField(max_length=12, blank=True)
+    sent_at = models.DateTimeField(help_text="business time")
+
+    class Meta:
+        indexes: ClassVar = [
+            models.Index(fields=["message_id"], name="sms_smpp_part_message"),
+            models.Index(fields=["whole"], name="sms_smpp_part_whole"),
+            models.Index(fields=["sent_at"], name="sms_smpp_part_at"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.message_id} of {self.whole}"

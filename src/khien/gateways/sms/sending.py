@@ -6,14 +6,10 @@ import uuid
 
 from django.conf import settings
 
-from khien.gateways.sms.interface import Outcome, OutgoingSms, SmsGateway
+from khien.gateways.sms.interface import GatewayNotSet, Outcome, OutgoingSms, SmsGateway
 from khien.gateways.sms.simulator import Simulator
 from khien.gateways.sms.text import normalise
 from khien.kernel.people.phones import to_e164
-
-
-class GatewayNotSet(RuntimeError):
-    """The settings name no gateway that can be used; the text says which setting to mend."""
 
 
 def gateway() -> SmsGateway:
@@ -34,7 +30,11 @@ def gateway() -> SmsGateway:
             timeout_s=settings.KHIEN_SMS_TIMEOUT_S,
             fields=_fields(settings.KHIEN_SMS_FIELDS),
         )
-    raise GatewayNotSet(f"KHIEN_SMS_GATEWAY={kind!r} is not known: use simulator or http_json")
+    if kind == "smpp":
+        from khien.gateways.sms.smpp import chosen
+
+        return chosen.gateway()
+    raise GatewayNotSet(f"KHIEN_SMS_GATEWAY={kind!r} is not known: use simulator, http_json or smpp")
 
 
 def send_now(number: str, text: str, purpose: str) -> Outcome:

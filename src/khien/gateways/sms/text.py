@@ -7,11 +7,25 @@ from dataclasses import dataclass
 from typing import Literal
 
 # 3GPP TS 23.038: the default alphabet and its extension table (two septets each).
-_GSM_BASIC = frozenset(
-    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿"
+GSM_BASIC = (
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞ\x1bÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿"
     "abcdefghijklmnopqrstuvwxyzäöñüà"
 )
-_GSM_EXTENDED = frozenset("\f^{}\\[~]|€")
+"""The letter of each of the 128 codes; 0x1B leads to the extension table."""
+GSM_EXTENDED = {
+    "\f": 0x0A,
+    "^": 0x14,
+    "{": 0x28,
+    "}": 0x29,
+    "\\": 0x2F,
+    "[": 0x3C,
+    "~": 0x3D,
+    "]": 0x3E,
+    "|": 0x40,
+    "€": 0x65,
+}
+_GSM_EXTENDED = frozenset(GSM_EXTENDED)
+_GSM_LETTERS = frozenset(GSM_BASIC) - {"\x1b"} | _GSM_EXTENDED
 
 Encoding = Literal["GSM-7", "UCS-2"]
 
@@ -38,11 +52,26 @@ def measure(text: str) -> Measure:
     ('GSM-7', 'UCS-2')
     """
     text = normalise(text)
-    if all(letter in _GSM_BASIC or letter in _GSM_EXTENDED for letter in text):
-        weights = [2 if letter in _GSM_EXTENDED else 1 for letter in text]
-        return _packed("GSM-7", weights, single=160, part=153)
-    weights = [2 if ord(letter) > 0xFFFF else 1 for letter in text]
-    return _packed("UCS-2", weights, single=70, part=67)
+    encoding = encoding_of(text)
+    units, parts = _weigh(text, encoding)
+    return Measure(encoding, units, len(parts))
+
+
+def encoding_of(text: str) -> Encoding:
+    """The alphabet that holds the whole text, which is taken as it is."""
+    return "GSM-7" if _GSM_LETTERS.issuperset(text) else "UCS-2"
+
+
+def split(text: str) -> tuple[Encoding, list[str]]:
+    """The alphabet of the normalised text, and its parts as `measure` counts them.
+
+    >>> encoding, parts = split("a" * 161)
+    >>> encoding, [len(part) for part in parts]
+    ('GSM-7', [153, 8])
+    """
+    text = normalise(text)
+    encoding = encoding_of(text)
+    return encoding, _weigh(text, encoding)[1]
 
 
 def strip_accents(text: str) -> str:
@@ -55,13 +84,26 @@ def strip_accents(text: str) -> str:
     return "".join(letter for letter in letters if not unicodedata.combining(letter))
 
 
-def _packed(encoding: Encoding, weights: list[int], *, single: int, part: int) -> Measure:
+def _weigh(text: str, encoding: Encoding) -> tuple[int, list[str]]:
+    """Units of the whole text, and its parts."""
+    single, part = (160, 153) if encoding == "GSM-7" else (70, 67)
+    heavy = _GSM_EXTENDED if encoding == "GSM-7" else _beyond_16_bits(text)
+    if heavy.isdisjoint(text):
+        if len(text) <= single:
+            return len(text), [text]
+        return len(text), [text[begin : begin + part] for begin in range(0, len(text), part)]
+    weights = [2 if letter in heavy else 1 for letter in text]
     units = sum(weights)
     if units <= single:
-        return Measure(encoding, units, 1)
-    parts, room = 1, part
-    for weight in weights:
+        return units, [text]
+    parts, begin, room = [], 0, part
+    for place, weight in enumerate(weights):
         if weight > room:
-            parts, room = parts + 1, part
+            parts.append(text[begin:place])
+            begin, room = place, part
         room -= weight
-    return Measure(encoding, units, parts)
+    return units, [*parts, text[begin:]]
+
+
+def _beyond_16_bits(text: str) -> frozenset[str]:
+    return frozenset(letter for letter in text if letter > "\uffff") if max(text) > "\uffff" else frozenset()

@@ -51,7 +51,7 @@ def verb(
 
         @functools.wraps(function)
         def act(actor: Actor, *args: P.args, **kwargs: P.kwargs) -> R:
-            if not (residents and actor.kind == "resident"):
+            if not (residents and (actor.kind == "resident" or actor.is_own_record)):
                 actor.must_have(roles)
             running = _Running(name)
             token = _running.set(running)

@@ -35,8 +35,13 @@ def write_line(
         purpose=actor.purpose,
         subject=subject,
         persons=sorted(set(persons)),
-        details=details or {},
+        details={**(details or {}), **_helped(actor)},
     )
+
+
+def _helped(actor: Actor) -> dict[str, Any]:
+    """At a desk: for whom, and in which session."""
+    return {} if actor.acting_for is None else {"acting_for": actor.acting_for, "help": actor.help_id}
 
 
 def seal_lines(limit: int = 20_000) -> int:

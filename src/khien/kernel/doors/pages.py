@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import time
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlencode
 
 from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
@@ -13,6 +15,7 @@ from django.urls import reverse
 
 from khien.kernel.errors import NotAllowed
 from khien.kernel.staff.actors import Actor
+from khien.kernel.staff.reads import RESIDENT_SHARED_KEY, RESIDENT_UNTIL_KEY
 
 
 class Request(HttpRequest):
@@ -44,16 +47,33 @@ def staff_page(*roles: str) -> Callable[[View], View]:
 
 
 def resident_page(view: View) -> View:
-    """A resident who has proved who they are; others are led to the residents' sign-in."""
+    """A resident who has proved who they are, or staff who act for one in a session at a desk whose task has this
+    page; others are led to the residents' sign-in. What the page shows is kept by no cache."""
 
     @functools.wraps(view)
     def door(request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
+        if request.actor.kind == "staff":
+            from khien.kernel.doors import desk
+
+            request.actor = desk.helping(request) or request.actor
         if request.actor.person_id is None:
-            return HttpResponseRedirect(f"{reverse('desk:resident_sign_in')}?next={request.get_full_path()}")
-        return view(request, *args, **kwargs)
+            query = urlencode({"next": request.get_full_path()})
+            return HttpResponseRedirect(f"{reverse('desk:resident_sign_in')}?{query}")
+        _keep_open(request)
+        answer = view(request, *args, **kwargs)
+        answer.headers.setdefault("Cache-Control", "private, no-store")
+        return answer
 
     door.demands = frozenset({"resident"})  # type: ignore[attr-defined]
     return door
+
+
+def _keep_open(request: Request) -> None:
+    """On a shared phone the session ends some minutes after the last page, not after the first."""
+    until = request.session.get(RESIDENT_UNTIL_KEY)
+    length = request.session.get(RESIDENT_SHARED_KEY)
+    if until is not None and length and until - time.time() < length - 30:
+        request.session[RESIDENT_UNTIL_KEY] = time.time() + length
 
 
 def public_page(view: View) -> View:

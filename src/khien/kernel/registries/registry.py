@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Generic, TypeVar
@@ -100,6 +100,46 @@ class RetentionRule:
 
 
 @dataclass(frozen=True, slots=True)
+class Holding:
+    """Where a retention rule's rows lie, so that it can be shown that none is left that is too old.
+
+    `rule` is the rule's key in the registry `retention`; `column` a date (a Vietnamese day) or a moment of `table`;
+    `where` narrows to the rows that the rule is about (`%(edge)s` is the day or moment before which they must be gone).
+    All are texts of our own code, never from outside.
+    """
+
+    rule: str
+    table: str
+    column: str
+    where: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionCheck:
+    """A place outside of tables that may hold what a rule forgets: `find(before)` gives a sentence for each thing that
+    is from before the Vietnamese day `before` and still there."""
+
+    rule_key: str
+    find: Callable[[date], Iterable[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class HelpTask:
+    """Something that staff do for a person at a desk: the page where it begins, all pages that belong to it (names
+    of addresses of resident pages, or "room:*"), and the roles that may do it for somebody."""
+
+    label: str | Promise
+    url_name: str
+    pages: frozenset[str]
+    roles: frozenset[str]
+    order: int
+
+    def allows(self, view_name: str) -> bool:
+        """Whether the page with that name belongs to the task."""
+        return view_name in self.pages or f"{view_name.split(':', 1)[0]}:*" in self.pages
+
+
+@dataclass(frozen=True, slots=True)
 class Tick:
     """Something that the ticker runs again and again: cheap when there is nothing to do, idempotent.
 
@@ -119,6 +159,14 @@ class MeetingsSeen:
     cases: int
 
 
+@dataclass(frozen=True, slots=True)
+class CodeOwner:
+    """Codes of a room that name a person at a gate: `person_of(token)` gives the row id, or None. The code identifies;
+    it lets nobody read."""
+
+    person_of: Callable[[str], int | None]
+
+
 menu: Registry[MenuEntry] = Registry("menu")
 resident_menu: Registry[MenuEntry] = Registry("resident menu")
 """What a signed-in resident can do (`roles` is empty): shown on their own page."""
@@ -126,6 +174,11 @@ desk_widgets: Registry[DeskWidget] = Registry("desk widgets")
 person_panels: Registry[PersonPanel] = Registry("person panels")
 search_entries: Registry[SearchEntry] = Registry("search entries")
 retention: Registry[RetentionRule] = Registry("retention")
+holdings: Registry[Holding] = Registry("holdings")
+retention_checks: Registry[RetentionCheck] = Registry("retention checks")
+help_tasks: Registry[HelpTask] = Registry("help tasks")
 ticks: Registry[Tick] = Registry("ticks")
 meetings_seen: Registry[Callable[[str, datetime], MeetingsSeen | None]] = Registry("meetings seen")
 """Asked with a unit path and a moment: the share for the cases of that unit since then, None when none can be told."""
+code_owners: Registry[CodeOwner] = Registry("code owners")
+"""By the prefix of the code, e.g. "KB1:"."""

@@ -29,7 +29,10 @@ class Grant:
 class Actor:
     """Immutable; made once per request or job by `staff.reads.actor_of_*` and handed down.
 
-    `person_id` is set for residents only: they see their own record and nothing else.
+    `person_id` is set for residents: they see their own record and nothing else.
+    `acting_for` is set for a member of staff who, in a session at a desk, opens a resident's page for the person beside
+    them: then `person_id` is that person too, `grants` are none, and all that is written bears the name of the member
+    of staff. Whoever asks "for whom is this?" asks `acting_for`; whoever asks "whose record?" asks `person_id`.
     `purpose` is written into the audit line of every read of personal data.
     """
 
@@ -39,6 +42,8 @@ class Actor:
     grants: tuple[Grant, ...] = ()
     person_id: int | None = None
     purpose: str = ""
+    acting_for: int | None = None
+    help_id: int | None = None
     _everything: bool = field(default=False, repr=False)
 
     def has(self, *roles: str) -> bool:
@@ -72,6 +77,17 @@ class Actor:
                 _("%(unit)s không thuộc địa bàn của tài khoản này.") % {"unit": unit.full_name},
                 way_out=_("Chuyển việc cho cán bộ phụ trách địa bàn đó hoặc xin cấp thêm địa bàn."),
             )
+
+    @property
+    def is_own_record(self) -> bool:
+        """Whether the actor stands before one record as its bearer: the resident, or who helps them at a desk."""
+        return self.person_id is not None and (self.kind == "resident" or self.acting_for == self.person_id)
+
+    def helping(self, person_id: int, help_id: int, purpose: str) -> Actor:
+        """The same member of staff acting for one person: the person's own rights, and none of staff."""
+        return replace(
+            self, grants=(), person_id=person_id, acting_for=person_id, help_id=help_id, purpose=purpose
+        )
 
     def for_purpose(self, purpose: str) -> Actor:
         """The same actor with a stated purpose for what is read next."""

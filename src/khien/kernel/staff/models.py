@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
-from django.contrib.postgres.fields import DateTimeRangeField
+from django.contrib.postgres.fields import ArrayField, DateTimeRangeField
 from django.db import models
 from django.db.models import Q
 
@@ -61,7 +61,13 @@ class RoleGrant(models.Model):
 
 
 class Device(models.Model):
-    """A phone or laptop that may send scans. Its token is kept as a hash; a replaced device is another row."""
+    """A phone or laptop that may send scans. Its token is kept as a hash; a replaced device is another row.
+
+    A device that made a key signs what it sends: `public_key` is its P-256 point, 65 bytes as base64url; "" for
+    a device that has only its token. `place_ids` names the places where it works (none: all of its units), and
+    `other_units` the units beside its own in which a travelling team works. What the device last said of itself
+    (`unsent` … `clock_offset_ms`) is for the people who look after devices.
+    """
 
     class State(models.TextChoices):
         ACTIVE = "active", "đang dùng"
@@ -76,6 +82,14 @@ class Device(models.Model):
     enrolled_by = models.ForeignKey(Account, models.PROTECT, related_name="+")
     revoked_at = models.DateTimeField(null=True)
     last_seen_at = models.DateTimeField(null=True)
+    public_key = models.CharField(max_length=90, blank=True, default="")
+    place_ids = ArrayField(models.BigIntegerField(), default=list, help_text="ids of places.Place")
+    other_units = ArrayField(models.BigIntegerField(), default=list, help_text="ids of units.AdminUnit")
+    unsent = models.IntegerField(null=True, help_text="scans that waited on the device when it last said so")
+    unsent_since = models.DateTimeField(null=True, help_text="when the oldest of them was made")
+    bundle_version = models.CharField(max_length=40, blank=True, default="")
+    app_version = models.CharField(max_length=40, blank=True, default="")
+    clock_offset_ms = models.BigIntegerField(null=True, help_text="server minus device")
 
     class Meta:
         constraints: ClassVar = [
@@ -99,6 +113,8 @@ class EnrolmentCode(models.Model):
     created_by = models.ForeignKey(Account, models.PROTECT, related_name="+")
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField()
+    place_ids = ArrayField(models.BigIntegerField(), default=list, help_text="ids of places.Place")
+    other_units = ArrayField(models.BigIntegerField(), default=list, help_text="ids of units.AdminUnit")
     used_by = models.OneToOneField(Device, models.PROTECT, null=True, related_name="enrolment")
 
     def __str__(self) -> str:

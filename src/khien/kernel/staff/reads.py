@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from typing import Any
 
 from django.db.models import Q, QuerySet
@@ -15,6 +16,10 @@ from khien.kernel.staff.roles import Role
 from khien.kernel.units.reads import scope_paths
 
 RESIDENT_SESSION_KEY = "resident_person_id"
+RESIDENT_UNTIL_KEY = "resident_until"
+"""Seconds since 1970 until which the session holds; a shared phone's moves on with each page."""
+RESIDENT_SHARED_KEY = "resident_shared"
+HELP_SESSION_KEY = "help_session"
 
 NOBODY = Actor(kind="resident", id=None, name="")
 
@@ -42,11 +47,14 @@ def actor_of_device_token(token: str) -> Actor | None:
 
 
 def actor_of_device(device: Device) -> Actor:
+    """The device as a guard of its unit, and of the other units in which its team travels."""
     return Actor(
         kind="device",
         id=device.pk,
         name=device.name,
-        grants=(Grant(Role.GUARD, scope_paths(device.unit_id)),),
+        grants=tuple(
+            Grant(Role.GUARD, scope_paths(unit_id)) for unit_id in (device.unit_id, *device.other_units)
+        ),
     )
 
 
@@ -67,7 +75,10 @@ def actor_of_request(request: HttpRequest) -> Actor:
     if request.user.is_authenticated:
         return actor_of_account(request.user)
     person_id = request.session.get(RESIDENT_SESSION_KEY)
-    return NOBODY if person_id is None else actor_of_resident(person_id)
+    until = request.session.get(RESIDENT_UNTIL_KEY)
+    if person_id is None or (until is not None and until < time.time()):
+        return NOBODY
+    return actor_of_resident(person_id)
 
 
 def hash_token(token: str) -> str:

@@ -84,3 +84,9 @@ def lift(authority: models.Model, kind: str, *, at: datetime) -> None:
 
 def _name(authority: models.Model) -> str:
     return f"{authority._meta.label_lower}:{authority.pk}"
+
+
+def forget(model: type[models.Model], ids: Iterable[int]) -> int:
+    """Remove what these rows of a room stated, because the rows themselves are forgotten; returns how many went."""
+    names = [f"{model._meta.label_lower}:{pk}" for pk in ids]
+    return Standing.objects.filter(authority__in=names).delete()[0]

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
-from khien.kernel.registries import menu, person_panels, retention
+from khien.kernel.registries import Holding, holdings, menu, person_panels, retention
 from khien.kernel.registries.registry import MenuEntry, PersonPanel, RetentionRule
 from khien.kernel.staff import Actor, Role
 from khien.rooms.broadcasts import events, reads, verbs
@@ -31,6 +31,10 @@ def announce() -> None:
     )
     retention.add(
         "broadcasts.messages", RetentionRule(_("Tin nhắn"), "retention.messages", verbs.forget_messages)
+    )
+    holdings.add("broadcasts.messages", Holding("broadcasts.messages", "broadcasts_broadcast", "created_at"))
+    holdings.add(
+        "broadcasts.receipts", Holding("broadcasts.messages", "broadcasts_unmatchedreceipt", "received_at")
     )
 
 

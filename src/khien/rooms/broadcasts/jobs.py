@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from django.db import transaction
 from procrastinate.contrib.django import app
 
 from khien.gateways.sms import sending
+from khien.gateways.sms.interface import SmsGateway
 from khien.kernel.staff import system_actor
 from khien.rooms.broadcasts import verbs
 from khien.rooms.broadcasts.models import Broadcast, Recipient
@@ -29,8 +31,17 @@ def send(broadcast_id: int) -> None:
 def collect_receipts() -> None:
     """Fetch receipts from a gateway that keeps them for us."""
     gateway = sending.gateway()
-    while receipts := gateway.receipts():
-        verbs.take_receipts(system_actor("broadcasts"), receipts=receipts)
+    while _collect_some(gateway):
+        pass
+
+
+def _collect_some(gateway: SmsGateway) -> bool:
+    """In one transaction, so that what is handed out and what is applied are the same whatever happens between."""
+    with transaction.atomic():
+        receipts = gateway.receipts()
+        if receipts:
+            verbs.take_receipts(system_actor("broadcasts"), receipts=receipts)
+    return bool(receipts)
 
 
 @app.periodic(cron="* * * * *")

@@ -7,11 +7,13 @@ from django.utils.translation import gettext_lazy as _
 from khien.kernel.people.references import refers_to_person
 from khien.kernel.presence import verbs as presence
 from khien.kernel.registries import (
+    Holding,
     MenuEntry,
     PersonPanel,
     RetentionRule,
     SearchEntry,
     Tick,
+    holdings,
     menu,
     person_panels,
     resident_menu,
@@ -46,8 +48,17 @@ def announce() -> None:
     )
     menu.add("checkpoints.held", MenuEntry(_("Lượt quét bị giữ"), "checkpoints:held", keepers, 62))
     menu.add(
+        "checkpoints.typed",
+        MenuEntry(_("Người không có mã"), "checkpoints:typed", frozenset({Role.COMMUNE_OFFICER}), 63),
+    )
+    menu.add(
         "checkpoints.devices",
-        MenuEntry(_("Thiết bị"), "checkpoints:devices", frozenset({Role.ADMINISTRATOR}), 64),
+        MenuEntry(
+            _("Thiết bị"),
+            "checkpoints:devices",
+            frozenset({Role.ADMINISTRATOR, Role.COMMUNE_OFFICER}),
+            64,
+        ),
     )
     person_panels.add(
         "checkpoints.stays",
@@ -70,10 +81,18 @@ def announce() -> None:
         RetentionRule(_("Số liệu phủ quét"), "retention.coverage", verbs.forget_coverage),
     )
     ticks.add("checkpoints.coverage", Tick(jobs.count_coverage, 300.0, "coverage of the last days in counts"))
+    retention.add(
+        "checkpoints.typed",
+        RetentionRule(_("Người không có mã, nhập tay ở chốt"), "retention.scans", jobs.forget_typed),
+    )
     ticks.add("checkpoints.derive", Tick(jobs.derive_when_due, 0.3, "presence from new scans"))
     ticks.add("checkpoints.link", Tick(jobs.link_unknown_people, 60.0, "scans of people registered later"))
+    ticks.add("checkpoints.bundle", Tick(jobs.build_bundle, 60.0, "what devices at gates know of people"))
     ticks.add("checkpoints.days", Tick(jobs.prepare_days_ahead, 300.0, "partitions of the coming days"))
     ticks.add(
         "checkpoints.allowances", Tick(allowances.forget_old, 600.0, "counters of limits that are over")
     )
     refers_to_person("checkpoints.Scan", "person_id", ("day", "id"))
+    holdings.add("checkpoints.scans", Holding("checkpoints.scans", "checkpoints_scan", "day"))
+    holdings.add("checkpoints.scan_ids", Holding("checkpoints.scan_ids", "checkpoints_scanid", "day"))
+    holdings.add("checkpoints.held", Holding("checkpoints.held", "checkpoints_heldscan", "received_at"))

@@ -32,6 +32,13 @@ class UnitChoice(forms.ModelChoiceField):
         return f"{unit.full_name}, {unit.parent.full_name}" if unit.parent is not None else unit.full_name
 
 
+class UnitsChoice(forms.ModelMultipleChoiceField):
+    """Several units by their full names."""
+
+    def label_from_instance(self, unit: Any) -> str:
+        return str(unit.full_name)
+
+
 class PlaceForm(forms.Form):
     """A place: what it is, where, how large."""
 
@@ -84,12 +91,37 @@ class DeviceForm(forms.Form):
         label=_("Tên thiết bị"), max_length=120, help_text=_("Ví dụ: Điện thoại chốt Cầu Hồng Phú.")
     )
     unit = UnitChoice(label=_("Đơn vị"), queryset=AdminUnit.objects.none(), empty_label="–")
+    places = forms.CharField(
+        label=_("Mã địa điểm"),
+        required=False,
+        max_length=400,
+        help_text=_("Mã trên áp phích, cách nhau bằng dấu phẩy. Để trống: mọi địa điểm của đơn vị."),
+    )
+    other_units = UnitsChoice(
+        label=_("Đội lưu động: các xã, phường khác"), queryset=AdminUnit.objects.none(), required=False
+    )
 
     def __init__(self, *args: Any, actor: Actor, roles: tuple[str, ...], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        unit = self.fields["unit"]
-        assert isinstance(unit, forms.ModelChoiceField)
-        unit.queryset = communes_of(actor, *roles).select_related("parent")
+        self._actor = actor
+        for name in ("unit", "other_units"):
+            unit = self.fields[name]
+            assert isinstance(unit, forms.ModelChoiceField)
+            unit.queryset = communes_of(actor, *roles).select_related("parent")
+
+    def clean_places(self) -> list[int]:
+        """The ids of the places with these codes, each in the actor's units."""
+        wanted = [code.strip().upper() for code in self.cleaned_data["places"].split(",") if code.strip()]
+        found = dict(places.listed(self._actor).filter(code__in=wanted).values_list("code", "pk"))
+        missing = [code for code in wanted if code not in found]
+        if missing:
+            raise forms.ValidationError(
+                _(
+                    "Không có địa điểm đang mở với mã %(code)s trong địa bàn của bạn. Xem lại mã trên áp phích."
+                ),
+                params={"code": missing[0][:12]},
+            )
+        return list(found.values())
 
 
 class PosterOrderForm(forms.Form):

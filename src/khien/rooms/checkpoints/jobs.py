@@ -10,7 +10,7 @@ from khien.kernel import clock, partitions
 from khien.kernel.presence import verbs as presence
 from khien.kernel.staff import system_actor
 from khien.rooms.checkpoints import verbs
-from khien.rooms.checkpoints.models import Due, HeldScan, Scan, ScanId
+from khien.rooms.checkpoints.models import Due, HeldScan, Scan, ScanId, TypedPerson
 from khien.rooms.checkpoints.verbs.coverage import DAYS_AGAIN
 
 ROUNDS = 20
@@ -64,6 +64,11 @@ def link_unknown_people() -> int:
     return verbs.link_scans(system_actor("checkpoints"))
 
 
+def build_bundle() -> int:
+    """For the ticker: what devices at gates know of people, made anew when it changed; returns the build."""
+    return verbs.build_bundle(system_actor("checkpoints")).pk
+
+
 def prepare_days_ahead() -> int:
     """For the ticker: partitions of presence and scans for the coming days."""
     return presence.prepare_days_ahead() + partitions.ensure_ahead(Scan._meta.db_table, clock.today())
@@ -77,6 +82,11 @@ def forget_scans(before: date) -> int:
 def forget_scan_ids(before: date) -> int:
     """Ids of events: kept longer than any device repeats itself."""
     return ScanId.objects.filter(day__lt=before).delete()[0]
+
+
+def forget_typed(before: date) -> int:
+    """What guards typed of people without a code, of scans before a day."""
+    return TypedPerson.objects.filter(at__lt=clock.start_of_day(before)).delete()[0]
 
 
 def forget_held(before: date) -> int:

@@ -7,11 +7,12 @@ sent again after the scans were forgotten is still known.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, Q, Value
+from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from khien.kernel.people.models import Person
@@ -102,14 +103,22 @@ class Scan(models.Model):
     client_id = models.UUIDField()
     place_id = models.BigIntegerField()
     person_id = models.BigIntegerField(null=True)
-    subject_kind = models.CharField(max_length=10, help_text="pass, cccd, cmnd, insurance, person")
-    subject = models.CharField(max_length=64, help_text="pseudonym of the pass, or keyed hash of the number")
+    subject_kind = models.CharField(
+        max_length=10, help_text="pass, cccd, cmnd, insurance, passport, hc1, person"
+    )
+    subject = models.CharField(max_length=64, help_text="pseudonym of the pass, or keyed hash")
     direction = models.CharField(max_length=8, choices=Direction.choices)
     method = models.CharField(max_length=8, choices=Method.choices)
     at = models.DateTimeField(help_text="corrected by the clock that the device sent")
     at_said = models.DateTimeField(help_text="as the device said it")
+    time_quality = models.CharField(max_length=8, help_text="how `at` is known: see intake.Quality")
     received_at = models.DateTimeField()
     flags = ArrayField(models.CharField(max_length=20), default=list)
+    seq = models.BigIntegerField(null=True, help_text="counted by the device over all its events")
+    boot = models.UUIDField(null=True, help_text="start of the device's page")
+    mono = models.BigIntegerField(null=True, help_text="ms since that start")
+    offline = models.BooleanField(null=True, help_text="decided by the device alone")
+    shown = models.JSONField(null=True, help_text="what the device showed: colour, reason, bundle")
 
     class Meta:
         managed = False
@@ -125,12 +134,42 @@ class Due(models.Model):
 
     person_id = models.BigIntegerField()
     day = models.DateField()
+    made_at = models.DateTimeField(db_default=Now(), help_text="real time, of the transaction")
 
     class Meta:
         db_table = "checkpoints_due"
 
     def __str__(self) -> str:
         return f"{self.person_id} {self.day}"
+
+
+class Numbers(models.Field):
+    """An int8multirange: many numbers that mostly follow each other take the room of a few."""
+
+    def db_type(self, connection: Any) -> str:
+        return "int8multirange"
+
+
+class DeviceTally(models.Model):
+    """Which of its numbers a device has sent, and how its events were answered: gaps are what never came.
+
+    Counts every answer, so an event that is sent again counts again as a duplicate. `seqs_reused` counts events that
+    bear a number which came before under another id, `ids_reused` events that bear an id which came before with
+    other words: a device does neither, two copies of it do both.
+    """
+
+    device = models.OneToOneField(Device, models.PROTECT, primary_key=True, related_name="+")
+    seen = Numbers(db_default=Value("{}"))
+    stored = models.BigIntegerField(db_default=0)
+    duplicate = models.BigIntegerField(db_default=0)
+    held = models.BigIntegerField(db_default=0)
+    seqs_reused = models.BigIntegerField(db_default=0)
+    ids_reused = models.BigIntegerField(db_default=0)
+    last_batch_at = models.DateTimeField(null=True)
+    clashed_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"{self.device_id}"
 
 
 class HeldScan(Scoped):
@@ -143,9 +182,15 @@ class HeldScan(Scoped):
         PASS_MALFORMED = "pass_malformed", _("thẻ Khiên đọc không trọn")
         PASS_FORGED = "pass_forged", _("thẻ không do hệ thống này ký")
         UNKNOWN_PASS = "unknown_pass", _("thẻ đúng chữ ký nhưng không có trong sổ")
+        STARRED = "starred", _("mã QR quốc gia che số giấy tờ")
+        CERTIFICATE_MALFORMED = "certificate_malformed", _("chứng nhận đọc không trọn")
+        CERTIFICATE_FORGED = "certificate_forged", _("chứng nhận sai chữ ký")
+        CERTIFICATE_UNKNOWN = "certificate_unknown", _("chứng nhận của nơi cấp chưa được tin cậy")
         UNKNOWN_PLACE = "unknown_place", _("địa điểm không có trong địa bàn của thiết bị")
         ID_REUSED = "id_reused", _("trùng mã lượt quét nhưng nội dung khác")
         DEVICE_REVOKED = "device_revoked", _("thiết bị đã bị thu hồi")
+        SEAL_BROKEN = "seal_broken", _("mã niêm phong không mở được")
+        FORGOTTEN = "forgotten", _("cũ hơn thời hạn lưu: chỉ trả lời, không giữ")
 
     scope_roles = frozenset({Role.COMMUNE_OFFICER, Role.ADMINISTRATOR})
 
@@ -153,7 +198,7 @@ class HeldScan(Scoped):
     device = models.ForeignKey(Device, models.PROTECT, null=True, related_name="+")
     unit = models.ForeignKey(AdminUnit, models.PROTECT, null=True, related_name="+")
     client_id = models.CharField(max_length=64, blank=True)
-    reason = models.CharField(max_length=20, choices=Reason.choices)
+    reason = models.CharField(max_length=24, choices=Reason.choices)
     shown = models.TextField(help_text="the event with every long number masked")
     sealed = models.BinaryField(help_text="the event itself, AES-256-GCM")
     key_id = models.CharField(max_length=16)
@@ -176,6 +221,57 @@ class HeldScan(Scoped):
         return f"{self.get_reason_display()} {self.pk}"
 
 
+class GateBuild(models.Model):
+    """One build of what devices at gates know of people: a filter file by its SHA-256, and what its classes mean.
+
+    The file lies in the data folder under `gate/`. `classes` are `{colour, kind, sentence}` in the order of the
+    numbers in the filter; `otherwise` is the class of everybody who is not in it.
+    """
+
+    made_at = models.DateTimeField()
+    sha256 = models.CharField(max_length=64)
+    size = models.IntegerField(help_text="bytes")
+    filter_key = models.BinaryField(help_text="fresh for each build; devices get it with the bundle")
+    classes = models.JSONField()
+    otherwise = models.JSONField()
+    keys = models.IntegerField(help_text="how many keys are in the filter")
+    content_hash = models.CharField(max_length=64, help_text="of who is in which class, keyed")
+
+    def __str__(self) -> str:
+        return f"{self.pk} {self.made_at:%Y-%m-%d %H:%M}"
+
+
+class TypedPerson(Scoped):
+    """Somebody without any code whom a guard typed in: sealed, and linked to a person by the machine when exactly
+    one is found, else by an officer."""
+
+    scope_roles = frozenset({Role.COMMUNE_OFFICER, Role.TRACER})
+
+    subject = models.CharField(max_length=64, help_text="of the scan: keyed hash of what was typed")
+    unit = models.ForeignKey(AdminUnit, models.PROTECT, null=True, related_name="+", help_text="of the place")
+    place_id = models.BigIntegerField()
+    at = models.DateTimeField()
+    sealed = models.BinaryField(help_text="name, birth year, phone, where from: JSON, AES-256-GCM")
+    key_id = models.CharField(max_length=16)
+    person = models.ForeignKey(Person, models.SET_NULL, null=True, related_name="+")
+    linked_at = models.DateTimeField(null=True)
+    linked_by = models.BigIntegerField(null=True, help_text="account; null when the machine did")
+    dropped_at = models.DateTimeField(null=True, help_text="an officer found nobody")
+
+    class Meta:
+        indexes: ClassVar = [
+            models.Index(
+                fields=["-at"],
+                condition=Q(person__isnull=True, dropped_at__isnull=True),
+                name="typed_person_open",
+            ),
+            models.Index(fields=["subject"], name="typed_person_subject"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.pk}"
+
+
 # Posters, printing and coverage have a file of their own; Django looks for models here.
 from khien.rooms.checkpoints.poster_models import (  # noqa: E402
     Allowance,
@@ -192,6 +288,7 @@ __all__ = [
     "CommuneCoverage",
     "Direction",
     "Due",
+    "GateBuild",
     "HeldScan",
     "Method",
     "PassCard",
@@ -202,4 +299,5 @@ __all__ = [
     "Scan",
     "ScanId",
     "SilentNotice",
+    "TypedPerson",
 ]

@@ -11,27 +11,21 @@ from __future__ import annotations
 import base64
 import hashlib
 import secrets
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from io import BytesIO
 from typing import Any
 
 import base45  # type: ignore[import-untyped]
-import cbor2
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from django.conf import settings
 
 from khien.kernel import keys
+from khien.kernel.signing import cbor, cose
 
 PREFIX = "YT1:"
 MAX_LENGTH = 600
-_SIGN1_TAG = 18
-_ALG, _KID, _ES256 = 1, 4, -7
 _SUB, _EXP, _IAT, _CNF = 2, 4, 6, 8
 _TYPE, _NAME, _YEAR = -70001, -70002, -70003
 
@@ -72,8 +66,7 @@ def mask_name(full_name: str) -> str:
 def sign(claims: Claims) -> str:
     """The text of the pass, signed with the current pass key."""
     key = keys.current("pass").es256()
-    protected = cbor2.dumps({_ALG: _ES256, _KID: _kid_of(key.public_key())})
-    payload = cbor2.dumps(
+    payload = cbor.encode(
         {
             _SUB: claims.sub,
             _EXP: int(claims.expires_at.timestamp()),
@@ -84,50 +77,26 @@ def sign(claims: Claims) -> str:
             **({_CNF: _cose_key(claims.device_key)} if claims.device_key else {}),
         }
     )
-    r, s = decode_dss_signature(key.sign(_signed(protected, payload), ec.ECDSA(hashes.SHA256())))
-    message = cbor2.CBORTag(
-        _SIGN1_TAG, [protected, {}, payload, r.to_bytes(32, "big") + s.to_bytes(32, "big")]
-    )
-    return PREFIX + base45.b45encode(cbor2.dumps(message)).decode()
+    return PREFIX + base45.b45encode(cose.sign(payload, key, _kid_of(key.public_key()))).decode()
 
 
 def verify(text: str) -> Claims:
     """The claims of a pass that one of our keys signed, whether or not it has expired. Raises `PassError`."""
-    protected, payload, signature = _open(text)
-    key = _public_keys(str(settings.KHIEN_KEYS), tuple(keys.all_ids("pass"))).get(protected[1])
-    if key is None:
-        raise PassError("unknown_key")
-    dss = encode_dss_signature(int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big"))
-    try:
-        key.verify(dss, _signed(protected[0], payload), ec.ECDSA(hashes.SHA256()))
-    except InvalidSignature as fault:
-        raise PassError("bad_signature") from fault
-    return _claims(_cbor(payload))
-
-
-def _open(text: str) -> tuple[tuple[bytes, bytes], bytes, bytes]:
-    """((protected header, key id), payload, signature) of a COSE_Sign1 of the one shape that we write."""
     if not text.startswith(PREFIX) or len(text) > MAX_LENGTH:
         raise PassError("malformed")
     try:
-        message = _cbor(base45.b45decode(text.removeprefix(PREFIX)))
+        message = cose.parse(base45.b45decode(text.removeprefix(PREFIX)), strict=True)
+        if message.alg != cose.ES256 or len(message.signature) != 64:
+            raise PassError("malformed")
+        key = _public_keys(str(settings.KHIEN_KEYS), tuple(keys.all_ids("pass"))).get(message.kid)
+        cose.verify(message, [] if key is None else [key])
+        return _claims(cbor.decode(message.payload))
+    except cose.CoseError as fault:
+        raise PassError("malformed" if fault.reason == "algorithm" else fault.reason) from fault
+    except PassError:
+        raise
     except ValueError as fault:
         raise PassError("malformed") from fault
-    if not isinstance(message, cbor2.CBORTag) or message.tag != _SIGN1_TAG:
-        raise PassError("malformed")
-    parts = message.value
-    if not isinstance(parts, list | tuple) or len(parts) != 4:
-        raise PassError("malformed")
-    header, unprotected, payload, signature = parts
-    if not (isinstance(header, bytes) and isinstance(payload, bytes) and isinstance(signature, bytes)):
-        raise PassError("malformed")
-    known = _cbor(header)
-    if not isinstance(known, Mapping) or not isinstance(unprotected, Mapping) or len(signature) != 64:
-        raise PassError("malformed")
-    kid = known.get(_KID)
-    if known.get(_ALG) != _ES256 or not isinstance(kid, bytes):
-        raise PassError("malformed")
-    return (header, kid), payload, signature
 
 
 def _claims(found: Any) -> Claims:
@@ -164,23 +133,6 @@ def _point(confirmation: Any) -> bytes:
     if key[1] != 2 or key[-1] != 1 or len(key[-2]) != 32 or not isinstance(key[-3], bool):
         raise PassError("malformed")
     return (b"\x03" if key[-3] else b"\x02") + bytes(key[-2])
-
-
-def _cbor(data: bytes) -> Any:
-    """One CBOR item and nothing behind it."""
-    stream = BytesIO(data)
-    try:
-        item = cbor2.CBORDecoder(stream).decode()
-    except (cbor2.CBORDecodeError, RecursionError) as fault:
-        raise PassError("malformed") from fault
-    if stream.tell() != len(data):
-        raise PassError("malformed")
-    return item
-
-
-def _signed(protected: bytes, payload: bytes) -> bytes:
-    """The Sig_structure of RFC 9052, section 4.4."""
-    return cbor2.dumps(["Signature1", protected, b"", payload])
 
 
 def _kid_of(key: ec.EllipticCurvePublicKey) -> bytes:

@@ -8,17 +8,20 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from khien.kernel import clock
+from khien.kernel.acts import read
 from khien.kernel.errors import NotFound
+from khien.kernel.people import reads as people
 from khien.kernel.people.models import Person
 from khien.kernel.places.models import Place
 from khien.kernel.presence import reads as presence
 from khien.kernel.registries import SearchHit
 from khien.kernel.staff import Actor, Role
 from khien.kernel.staff.models import Device
-from khien.rooms.checkpoints.models import HeldScan, PassCard
+from khien.rooms.checkpoints import typed
+from khien.rooms.checkpoints.models import HeldScan, PassCard, TypedPerson
 
 PANEL_DAYS = 14
 
@@ -81,15 +84,85 @@ def held(actor: Actor, *, settled: bool = False) -> QuerySet[HeldScan]:
 
 
 def devices(actor: Actor) -> QuerySet[Device]:
-    """The devices of the units that the actor administers."""
+    """The devices of the units that the actor administers, or whose commune the actor works for."""
     found = Device.objects.select_related("unit").order_by("state", "name")
     if actor.sees_everything:
         return found
-    paths = actor.paths(Role.ADMINISTRATOR)
+    paths = actor.paths(Role.ADMINISTRATOR, Role.COMMUNE_OFFICER)
     chosen = Device.objects.none()
     for path in paths:
         chosen = chosen | found.filter(unit__path__startswith=path)
     return chosen.order_by("state", "name")
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceLine:
+    """What a device has sent: of its numbers 1 … `last`, `missing` are the ranges (first, last) that never came.
+
+    `stored`, `duplicate` and `held` count answers; `clashes` counts its numbers and ids that came for two events.
+    """
+
+    device: Device
+    last: int
+    missing: tuple[tuple[int, int], ...]
+    stored: int
+    duplicate: int
+    held: int
+    clashes: int
+    clashed_at: datetime | None
+    last_batch_at: datetime | None
+
+    @property
+    def missing_count(self) -> int:
+        return sum(last - first + 1 for first, last in self.missing)
+
+
+MOST_RANGES = 100
+
+
+def gaps(actor: Actor, device_ids: Sequence[int] | None = None) -> list[DeviceLine]:
+    """What each device in the actor's units (all, or those named) has sent and what is missing, by name of the
+    device. A number that is missing now may still lie in the device's queue; of many gaps the oldest 100 are told."""
+    found = Device.objects.select_related("unit")
+    if not actor.sees_everything:
+        inside = Q(pk__in=[])
+        for path in actor.paths(Role.ADMINISTRATOR, Role.COMMUNE_OFFICER):
+            inside |= Q(unit__path__startswith=path)
+        found = found.filter(inside)
+    if device_ids is not None:
+        found = found.filter(pk__in=device_ids)
+    by_id = {device.pk: device for device in found}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT device_id, coalesce(upper(seen) - 1, 0), ARRAY(SELECT ARRAY[lower(gap), upper(gap) - 1]"
+            " FROM unnest(int8multirange(int8range(1, coalesce(upper(seen), 1))) - seen) AS gap LIMIT %s),"
+            " stored, duplicate, held, seqs_reused + ids_reused, clashed_at, last_batch_at"
+            " FROM checkpoints_devicetally WHERE device_id = ANY(%s)",
+            [MOST_RANGES, list(by_id)],
+        )
+        rows = cursor.fetchall()
+    lines = [
+        DeviceLine(by_id[pk], last, tuple((low, high) for low, high in missing), *rest)
+        for pk, last, missing, *rest in rows
+    ]
+    return sorted(lines, key=lambda line: (line.device.name, line.device.pk))
+
+
+def clashes(actor: Actor) -> list[DeviceLine]:
+    """Devices that used a number or an id for two events, the latest first: perhaps somebody copied them."""
+    found = [line for line in gaps(actor) if line.clashed_at is not None]
+    return sorted(found, key=lambda line: line.clashed_at or line.device.enrolled_at, reverse=True)
+
+
+def oldest_due_s() -> float:
+    """Age in real seconds of the oldest mark that presence is to be derived; 0 when there is none. A count only."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT coalesce(extract(epoch FROM clock_timestamp() - made_at), 0)::float"
+            " FROM checkpoints_due ORDER BY id LIMIT 1"
+        )
+        row = cursor.fetchone()
+    return float(row[0]) if row else 0.0
 
 
 def device(actor: Actor, device_id: int) -> Device:
@@ -98,6 +171,55 @@ def device(actor: Actor, device_id: int) -> Device:
     if found is None:
         raise NotFound()
     return found
+
+
+LATE = timedelta(hours=1)
+MANY_UNSENT = 500
+
+
+def is_behind(device: Device, now: datetime) -> bool:
+    """Whether a device has held scans for more than an hour, or more than 500 of them, when last heard of."""
+    if not device.unsent:
+        return False
+    return device.unsent > MANY_UNSENT or (
+        device.unsent_since is not None and now - device.unsent_since > LATE
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class TypedIn:
+    """Somebody whom a guard typed in, with the people whom it may be."""
+
+    row: TypedPerson
+    said: typed.Typed
+    place: Place | None
+    likely: list[Person]
+
+
+def typed_people(actor: Actor) -> QuerySet[TypedPerson]:
+    """Who was typed in within the actor's units and is nobody yet, newest first."""
+    found = TypedPerson.objects.seen_by(actor).filter(person__isnull=True, dropped_at__isnull=True)
+    rows: QuerySet[TypedPerson] = found.order_by("-at", "-pk")
+    return rows
+
+
+def with_candidates(actor: Actor, rows: Sequence[TypedPerson]) -> list[TypedIn]:
+    """What was typed, opened for the one who links it; the look is written down."""
+    places = Place.objects.in_bulk({row.place_id for row in rows})
+    found = []
+    for row in rows:
+        said = typed.opened(row)
+        text = f"{said.name} {said.year or ''}"
+        likely = people.find_by_number(actor, said.phone) if said.phone else []
+        near = people.search(actor, text, limit=MOST_CANDIDATES).people
+        likely = [*likely, *(one for one in near if one not in likely)][:MOST_CANDIDATES]
+        found.append(TypedIn(row, said, places.get(row.place_id), likely))
+    persons = sorted({one.pk for row in found for one in row.likely})
+    read(actor, "checkpoints.typed_people", persons=persons, rows=[row.pk for row in rows])
+    return found
+
+
+MOST_CANDIDATES = 5
 
 
 def card(actor: Actor, card_id: int) -> PassCard:

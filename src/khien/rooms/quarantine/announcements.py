@@ -10,12 +10,14 @@ from django.utils.translation import gettext_lazy as _
 
 from khien.kernel.people.models import Person
 from khien.kernel.registries import (
+    Holding,
     MenuEntry,
     PersonPanel,
     RetentionRule,
     SearchEntry,
     SearchHit,
     Tick,
+    holdings,
     menu,
     person_panels,
     resident_menu,
@@ -49,6 +51,14 @@ def announce() -> None:
     )
     retention.add(
         "quarantine.orders", RetentionRule(_("Quyết định cách ly đã hết"), "retention.orders", _forget)
+    )
+    holdings.add(
+        "quarantine.orders",
+        Holding("quarantine.orders", "quarantine_order", "closed_at", "state IN ('ended', 'cancelled')"),
+    )
+    holdings.add(
+        "quarantine.grounds",
+        Holding("quarantine.orders", "quarantine_orderground", "recorded_at", "order_id IS NULL"),
     )
 
 

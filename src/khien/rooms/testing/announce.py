@@ -7,7 +7,15 @@ from typing import Any
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from khien.kernel.registries import menu, person_panels, resident_menu, retention, search_entries
+from khien.kernel.registries import (
+    Holding,
+    holdings,
+    menu,
+    person_panels,
+    resident_menu,
+    retention,
+    search_entries,
+)
 from khien.kernel.registries.registry import MenuEntry, PersonPanel, RetentionRule, SearchEntry, SearchHit
 from khien.kernel.staff import Actor, Role
 from khien.rooms.testing import events, reads, verbs
@@ -35,6 +43,12 @@ def announce() -> None:
     retention.add(
         "testing.held", RetentionRule(_("Dòng kết quả bị giữ"), "retention.held", verbs.forget_held)
     )
+    holdings.add("testing.specimens", Holding("testing.results", "testing_specimen", "sampled_at"))
+    holdings.add(
+        "testing.requests",
+        Holding("testing.results", "testing_samplingrequest", "settled_at", "state <> 'open'"),
+    )
+    holdings.add("testing.batches", Holding("testing.held", "testing_intake", "at"))
 
 
 def _panel(actor: Actor, person_id: int) -> dict[str, Any] | None:

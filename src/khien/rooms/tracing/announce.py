@@ -6,11 +6,13 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from khien.kernel.registries import (
+    Holding,
     MenuEntry,
     PersonPanel,
     RetentionRule,
     SearchEntry,
     SearchHit,
+    holdings,
     meetings_seen,
     menu,
     person_panels,
@@ -39,6 +41,30 @@ def announce() -> None:
     )
     retention.add(
         "tracing.held", RetentionRule(_("Dòng danh sách ca bị giữ"), "retention.held", verbs.forget_held)
+    )
+    closed = "case_id IN (SELECT id FROM tracing_case WHERE status = 'closed' AND closed_at < %(edge)s)"
+    with_contacts = "EXISTS (SELECT 1 FROM tracing_tracedcontact c WHERE c.case_id = tracing_case.id)"
+    holdings.add(
+        "tracing.contacts",
+        Holding("tracing.contacts", "tracing_case", "closed_at", f"status = 'closed' AND {with_contacts}"),
+    )
+    holdings.add("tracing.lists", Holding("tracing.contacts", "tracing_contactlist", "listed_at", closed))
+    for held, batches in (
+        ("tracing_heldline", "tracing_linelistimport"),
+        ("tracing_heldpair", "tracing_pairlogimport"),
+    ):
+        holdings.add(
+            held.replace("_", "."),
+            Holding(
+                "tracing.held",
+                batches,
+                "at",
+                f"EXISTS (SELECT 1 FROM {held} h WHERE h.intake_id = {batches}.id)",  # noqa: S608 - own names
+            ),
+        )
+    holdings.add(
+        "tracing.heldresult",
+        Holding("tracing.held", "tracing_heldresult", "held_at", "settled_at IS NOT NULL"),
     )
 
 

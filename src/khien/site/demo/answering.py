@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import zlib
 from collections import Counter
-from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime, timedelta
 
 from khien.kernel import clock
+from khien.kernel.places.models import Place
 from khien.kernel.staff import Actor
 from khien.kernel.staff import reads as staff_reads
 from khien.kernel.staff.models import Account
+from khien.rooms.declarations import verbs as declarations
+from khien.rooms.declarations.models import Task
 from khien.rooms.quarantine import verbs as quarantine
 from khien.rooms.quarantine.models import FollowUp, Order, Symptom
 from khien.rooms.tracing import verbs as tracing
@@ -23,9 +26,14 @@ from khien.site.demo.staff import DUTY
 
 _APPROVES_AFTER_H = (3.0, 10.0)
 _SIGNS_AFTER_H = (0.3, 2.0)
+_CALLS_AFTER_H = (6.0, 30.0)
 _SECOND_HOPS = 10
 _ANSWER_SHARE = 0.85
 _KEEPS_SHARE = 0.95
+# Of their stays of the last days, that many the ill remember; so many of them a round are asked where they were.
+_REMEMBERS_SHARE = 0.7
+_ASKED_WHERE = 5
+_QUARTER_S = 900
 _BATCH, _BATCH_SHARE = 40, 1 / 2000
 
 # The simulation's words in those of the follow-up form.
@@ -39,10 +47,15 @@ _SYMPTOMS = {
 }
 
 
+Whereabouts = Callable[[int], list[tuple[int, datetime, datetime]]]
+"""Where a person truly was in the last days, by id: (id of the place, enter, leave)."""
+
+
 class Staff:
     """The office on duty: one account with the roles of tracer and commune officer in the whole province."""
 
-    def __init__(self, people: int) -> None:
+    def __init__(self, people: int, whereabouts: Whereabouts) -> None:
+        self._whereabouts = whereabouts
         self._batch = max(_BATCH, round(people * _BATCH_SHARE))
         self._account_id = Account.objects.get(username=DUTY.username).pk
         self.fell_ill: dict[int, date] = {}
@@ -59,6 +72,7 @@ class Staff:
         done["ca được hỏi ngày khởi phát"] = self._interview(actor)
         done["danh sách được duyệt"] = self._approve(actor, now)
         done["lượt theo dõi"] = self._answer(now)
+        done["tờ khai được xử lý"] = self._settle(actor, now)
         return Counter({name: number for name, number in done.items() if number})
 
     def _sign(self, actor: Actor, now: datetime) -> int:
@@ -68,17 +82,43 @@ class Staff:
             quarantine.sign_order(actor, order_id=pk)
         return len(chosen)
 
+    def _settle(self, actor: Actor, now: datetime) -> int:
+        """People who declared symptoms are called in the hours after; nearly all have a cold."""
+        waiting = Task.objects.filter(state=Task.State.OPEN).order_by("pk")
+        chosen = [row for row in waiting if _waited(row.pk, row.opened_at, now, _CALLS_AFTER_H)]
+        for row in chosen:
+            declarations.settle(actor, task=row, outcome=Task.Outcome.WATCHED, note="Đã gọi, hẹn lấy mẫu.")
+        return len(chosen)
+
     def _interview(self, actor: Actor) -> int:
-        """Cases tell the day on which they fell ill; the list is made anew with the window that follows."""
+        """Cases tell the day on which they fell ill, some of them also where they were; the list is made anew with
+        what follows."""
         asked = 0
         for case in Case.objects.filter(status=Case.Status.OPEN, onset_on=None, symptoms=""):
             onset = self.fell_ill.get(case.person_id)
             if onset is None or case.steps.filter(step=CaseStep.Step.APPROVED).exists():
                 continue
             tracing.enter_symptoms(actor, case_id=case.pk, onset_on=onset, symptoms="ho, sốt")
+            if asked < _ASKED_WHERE:
+                self._ask_where(actor, case)
             tracing.list_contacts(actor, case_id=case.pk)
             asked += 1
         return asked
+
+    def _ask_where(self, actor: Actor, case: Case) -> None:
+        """People remember most of where they were, to about a quarter of an hour."""
+        now = clock.now()
+        stays = [
+            row
+            for number, row in enumerate(self._whereabouts(case.person_id))
+            if _draw(f"remembers:{case.pk}:{number}") < _REMEMBERS_SHARE
+        ]
+        places = Place.objects.in_bulk([place for place, _enter, _leave in stays])
+        for place, enter, leave in stays:
+            start = datetime.fromtimestamp(enter.timestamp() // _QUARTER_S * _QUARTER_S, UTC)
+            end = datetime.fromtimestamp(-(-leave.timestamp() // _QUARTER_S) * _QUARTER_S, UTC)
+            if end <= now:
+                tracing.add_landmark(actor, case_id=case.pk, start=start, end=end, place=places[place])
 
     def _approve(self, actor: Actor, now: datetime) -> int:
         """Approve lists: everybody whom the law names as F1, and the likeliest F2."""

@@ -54,7 +54,7 @@ class Feed:
     def __init__(self, state: DemoState) -> None:
         self.state = state
         self.world: World = Province(state.people, state.seed).world(state.start)
-        self.staff = Staff(state.people)
+        self.staff = Staff(state.people, self.whereabouts)
         self._system = system_actor("demo")
         self._counts: Counter[str] = Counter()
 
@@ -137,6 +137,12 @@ class Feed:
     def _reached(self, hour: int) -> None:
         self.state.next_hour = hour
         self.state.save(update_fields=["next_hour"])
+
+    def whereabouts(self, person_id: int) -> list[tuple[int, datetime, datetime]]:
+        """Where a person truly was in the last days, at places of the register: (id of the place, enter, leave)."""
+        stays = self.world.whereabouts(person_id - self.state.first_person_id)
+        known = self.state.places
+        return [(known[str(place)], enter, leave) for place, enter, leave in stays if str(place) in known]
 
     def _person_id(self, number: int) -> int:
         return self.state.first_person_id + number

@@ -20,6 +20,7 @@ from khien.kernel.staff import system_actor
 from khien.kernel.units.models import AdminUnit, Tier
 from khien.rooms.checkpoints.models import Scan
 from khien.simulation import KINDS, Province
+from khien.site.demo import declaring
 from khien.site.demo.feed import Feed
 from khien.site.demo.staff import make_accounts
 from khien.site.models import DemoState
@@ -54,6 +55,9 @@ def prepare(*, people: int, days: int, seed: int, tell: Progress) -> DemoState:
         for day in range(state.next_hour // 24, days):
             feed.tell_day(day)
             say(f"ngày {(START + timedelta(days=day)).strftime('%d/%m/%Y')}: {feed.counts()}")
+        with clock.reads.frozen_at(clock.start_of_day(START) + timedelta(days=days)):
+            number = declaring.declare_hours(state, days * 24 - declaring.EVERY_H, days * 24)
+        say(f"{number:,} tờ khai y tế")
         state.ready = True
         state.save(update_fields=["ready"])
     reached = clock.start_of_day(state.start) + timedelta(hours=state.next_hour)

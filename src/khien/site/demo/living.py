@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from khien.kernel import clock
 from khien.kernel.clock import verbs as clock_verbs
+from khien.site.demo import declaring
 from khien.site.demo.feed import Feed, Happening, happenings
 from khien.site.models import DemoState
 
@@ -41,6 +42,7 @@ def run(stop: threading.Event, *, speed: float) -> None:
         feed.staff.work()
         whole = int((now - since) / timedelta(hours=1))
         if whole > state.next_hour:
+            declaring.declare_hours(state, state.next_hour, whole)
             feed.reached_hour(whole)
             logger.info("%s: %s", clock.local(now).strftime("%H:%M %d/%m/%Y"), feed.counts())
         anchored += _STEP_S

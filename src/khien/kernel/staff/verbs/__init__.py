@@ -4,7 +4,9 @@ from khien.kernel.staff.verbs.accounts import create_account, end_role, grant_ro
 from khien.kernel.staff.verbs.devices import (
     enrol_device,
     make_enrolment_code,
+    note_heartbeat,
     revoke_device,
+    signed_by,
     suspend_device,
 )
 
@@ -14,7 +16,9 @@ __all__ = [
     "enrol_device",
     "grant_role",
     "make_enrolment_code",
+    "note_heartbeat",
     "revoke_device",
     "set_active",
+    "signed_by",
     "suspend_device",
 ]

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from django.utils.translation import gettext as _
 
 from khien.kernel import clock
@@ -31,9 +38,22 @@ class Enrolled:
 
 
 @verb(Role.ADMINISTRATOR)
-def make_enrolment_code(actor: Actor, *, name: str, unit: AdminUnit) -> tuple[EnrolmentCode, str]:
-    """A code (10 characters, 50 bits) that enrols one device of `unit` once within 15 minutes."""
+def make_enrolment_code(
+    actor: Actor,
+    *,
+    name: str,
+    unit: AdminUnit,
+    place_ids: Sequence[int] = (),
+    other_units: Sequence[AdminUnit] = (),
+) -> tuple[EnrolmentCode, str]:
+    """A code (10 characters, 50 bits) that enrols one device of `unit` once within 15 minutes.
+
+    `place_ids` names the places where it will work (none: all of its units); a travelling team also works in
+    `other_units`. The caller has seen to it that the places are the actor's.
+    """
     actor.must_cover(unit, Role.ADMINISTRATOR)
+    for other in other_units:
+        actor.must_cover(other, Role.ADMINISTRATOR)
     name = " ".join(name.split())
     if not name:
         raise Invalid(
@@ -50,23 +70,52 @@ def make_enrolment_code(actor: Actor, *, name: str, unit: AdminUnit) -> tuple[En
         created_by_id=actor.id,
         created_at=now,
         expires_at=now + CODE_LIFE,
+        place_ids=sorted(set(place_ids)),
+        other_units=sorted({other.pk for other in other_units} - {unit.pk}),
     )
     record(actor, row, unit=unit.pk)
     return row, code
 
 
-def enrol_device(code: str) -> Enrolled:
+def enrol_device(code: str, *, public_key: str = "", proof: str = "") -> Enrolled:
     """The device that shows a valid code becomes one of ours, as a guard of the code's unit.
 
-    Raises `Invalid` for a code that is unknown, used or older than 15 minutes: the three are not told apart.
+    `public_key` is the device's own P-256 point (65 bytes, base64url) and `proof` its signature over the code's
+    letters and digits: what the device sends later is then signed too. Raises `Invalid` for a code that is unknown,
+    used or older than 15 minutes (the three are not told apart), and for a key without its proof.
     """
-    return _enrol(system_actor("enrolment"), code=code)
+    return _enrol(system_actor("enrolment"), code=code, public_key=public_key, proof=proof)
+
+
+def signed_by(public_key: str, signature: str, message: bytes) -> bool:
+    """Whether `signature` (r and s, 64 bytes, base64url) over `message` is of the P-256 key, ES256."""
+    try:
+        point, raw = _octets(public_key), _octets(signature)
+        key = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), point)
+        if len(raw) != 64:
+            return False
+        dss = encode_dss_signature(int.from_bytes(raw[:32], "big"), int.from_bytes(raw[32:], "big"))
+        key.verify(dss, message, ec.ECDSA(hashes.SHA256()))
+    except (ValueError, binascii.Error, InvalidSignature):
+        return False
+    return True
+
+
+def _octets(text: str) -> bytes:
+    return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
 
 
 @verb()
-def _enrol(actor: Actor, *, code: str) -> Enrolled:
+def _enrol(actor: Actor, *, code: str, public_key: str, proof: str) -> Enrolled:
     """Use up an enrolment code; the door is open because the code is the proof."""
     text = "".join(code.split()).upper().replace("-", "")
+    if public_key and not signed_by(public_key, proof, text.encode()):
+        raise Invalid(
+            _("Khóa của thiết bị không kèm bằng chứng đúng."),
+            field="proof",
+            code="enrolment_proof",
+            way_out=_("Ký mã ghi danh bằng chính khóa gửi lên, ES256, rồi gửi lại."),
+        )
     row = EnrolmentCode.objects.select_for_update().filter(code_hash=hash_token(text)).first()
     if row is None or row.used_by_id is not None or row.expires_at <= clock.now():
         raise Invalid(
@@ -82,11 +131,34 @@ def _enrol(actor: Actor, *, code: str) -> Enrolled:
         token_hash=hash_token(token),
         enrolled_at=clock.now(),
         enrolled_by_id=row.created_by_id,
+        public_key=public_key.rstrip("="),
+        place_ids=row.place_ids,
+        other_units=row.other_units,
     )
     row.used_by = device
     row.save(update_fields=["used_by"])
     record(actor, device, unit=device.unit_id)
     return Enrolled(device, token)
+
+
+def note_heartbeat(
+    device: Device,
+    *,
+    unsent: int,
+    unsent_since: datetime | None,
+    bundle_version: str,
+    app_version: str,
+    clock_offset_ms: int,
+) -> None:
+    """What a device says of itself each minute; a fact about a machine, so there is no audit line."""
+    Device.objects.filter(pk=device.pk).update(
+        last_seen_at=clock.now(),
+        unsent=max(0, unsent),
+        unsent_since=unsent_since,
+        bundle_version=bundle_version[:40],
+        app_version=app_version[:40],
+        clock_offset_ms=clock_offset_ms,
+    )
 
 
 @verb(Role.ADMINISTRATOR)

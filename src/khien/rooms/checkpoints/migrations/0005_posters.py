@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("checkpoints", "0002_scan"),
+        ("checkpoints", "0003_batch_door"),
         ("places", "0001_initial"),
         ("units", "0001_initial"),
     ]

@@ -2,12 +2,27 @@
 
 from django.urls import path
 
-from khien.rooms.checkpoints.pages import at_place, coverage, devices, gate, held, passes, places, printing
+from khien.rooms.checkpoints.pages import (
+    app,
+    at_place,
+    coverage,
+    devices,
+    gate,
+    held,
+    passes,
+    places,
+    printing,
+    typed,
+)
 
 app_name = "checkpoints"
 
 urlpatterns = [
     path("scan/", gate.scan, name="scan"),
+    path("gate/", app.gate, name="gate"),
+    path("gate/sw.js", app.service_worker, name="gate_worker"),
+    path("gate/manifest.webmanifest", app.manifest, name="gate_manifest"),
+    path("gate/app/<slug:version>/<path:name>", app.asset, name="gate_asset"),
     path("at/<slug:code>/", at_place.at_place, name="at_place"),
     path("checked-in/<str:token>/", at_place.checked_in, name="checked_in"),
     path("pass/", passes.phone_pass, name="pass"),
@@ -38,6 +53,8 @@ urlpatterns = [
     path("prints/<int:run_id>/<int:number>.pdf", printing.part_file, name="print_part"),
     path("devices/", devices.device_list, name="devices"),
     path("devices/<int:device_id>/state/", devices.device_state, name="device_state"),
+    path("typed/", typed.typed_list, name="typed"),
+    path("typed/<int:typed_id>/settle/", typed.typed_settle, name="typed_settle"),
     path("held/", held.held, name="held"),
     path("held/<int:held_id>/settle/", held.settle, name="settle"),
 ]

@@ -6,9 +6,11 @@ from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.safestring import mark_safe
 from django.utils.translation import gettext as _
 
+from khien.kernel import clock
 from khien.kernel.documents import qr
 from khien.kernel.doors import Request, staff_page
 from khien.kernel.errors import Problem
@@ -17,23 +19,43 @@ from khien.kernel.staff import verbs as staff_verbs
 from khien.rooms.checkpoints import reads
 from khien.rooms.checkpoints.forms import DeviceForm
 
+CLOCK_WRONG_MS = 120_000
 
-@staff_page(Role.ADMINISTRATOR)
+
+@staff_page(Role.ADMINISTRATOR, Role.COMMUNE_OFFICER)
 def device_list(request: Request) -> HttpResponse:
-    """Devices, and a one-time code for a new one, shown once."""
-    form = DeviceForm(request.POST or None, actor=request.actor, roles=(Role.ADMINISTRATOR,))
+    """Devices with what they last said of themselves; for administrators a one-time code for a new one, shown once."""
+    keeper = request.actor.has(Role.ADMINISTRATOR)
+    posted = request.POST if keeper and request.method == "POST" else None
+    form = DeviceForm(posted, actor=request.actor, roles=(Role.ADMINISTRATOR,))
     made = problem = None
-    if request.method == "POST" and form.is_valid():
+    if posted is not None and form.is_valid():
+        given = dict(form.cleaned_data)
         try:
-            row, code = staff_verbs.make_enrolment_code(request.actor, **form.cleaned_data)
+            row, code = staff_verbs.make_enrolment_code(request.actor, place_ids=given.pop("places"), **given)
         except Problem as fault:
             problem = fault
         else:
-            picture = mark_safe(qr.svg(code))  # noqa: S308 - our own SVG
+            address = request.build_absolute_uri(reverse("checkpoints:gate"))
+            # After the mark, so that no server's log ever holds the code.
+            picture = mark_safe(qr.svg(f"{address}#{code}"))  # noqa: S308 - our own SVG
             made = {"row": row, "code": code, "picture": picture}
             form = DeviceForm(actor=request.actor, roles=(Role.ADMINISTRATOR,))
     page = Paginator(reads.devices(request.actor), 50).get_page(request.GET.get("page"))
-    context = {"form": form, "page": page, "made": made, "problem": problem}
+    now = clock.now()
+    for device in page:
+        device.behind = reads.is_behind(device, now)
+        device.clock_wrong = abs(device.clock_offset_ms or 0) > CLOCK_WRONG_MS
+    behind = sum(device.behind for device in page)
+    context = {
+        "form": form,
+        "page": page,
+        "made": made,
+        "problem": problem,
+        "keeper": keeper,
+        "behind": behind,
+        "app": request.build_absolute_uri(reverse("checkpoints:gate")),
+    }
     return render(request, "checkpoints/devices.html", context)
 
 

@@ -18,7 +18,8 @@ def held(request: Request) -> HttpResponse:
     settled = request.GET.get("settled") == "1"
     page = Paginator(reads.held(request.actor, settled=settled), 50).get_page(request.GET.get("page"))
     read(request.actor, "checkpoints.held", rows=[row.pk for row in page])
-    return render(request, "checkpoints/held.html", {"page": page, "settled": settled})
+    shown = {"page": page, "settled": settled, "clashes": reads.clashes(request.actor)}
+    return render(request, "checkpoints/held.html", shown)
 
 
 @staff_page(Role.COMMUNE_OFFICER, Role.ADMINISTRATOR)

@@ -6,7 +6,8 @@ from khien.rooms.checkpoints.verbs.coverage import (
     forget_coverage,
     write_to_silent_places,
 )
-from khien.rooms.checkpoints.verbs.derive import derive_due, link_scans
+from khien.rooms.checkpoints.verbs.derive import derive_anew, derive_due, link_scans
+from khien.rooms.checkpoints.verbs.gate import build_bundle, drop_typed, link_typed
 from khien.rooms.checkpoints.verbs.held import settle_held
 from khien.rooms.checkpoints.verbs.loading import KnownScans, load_scans
 from khien.rooms.checkpoints.verbs.passes import issue_pass, revoke_pass
@@ -36,16 +37,20 @@ __all__ = [
     "KnownScans",
     "ScanAnswer",
     "Verdict",
+    "build_bundle",
     "check_in",
     "check_in_by_poster",
     "close_run",
     "count_coverage",
+    "derive_anew",
     "derive_due",
+    "drop_typed",
     "forget_coverage",
     "forget_prints",
     "hold_from_revoked",
     "issue_pass",
     "link_scans",
+    "link_typed",
     "load_scans",
     "order_cards",
     "order_posters",

@@ -18,9 +18,10 @@ from django.utils.translation import gettext as _
 
 from khien.kernel import clock
 from khien.kernel.acts import record, unchanged, verb
+from khien.kernel.codes import cards
 from khien.kernel.errors import Invalid, NotFound, Problem
 from khien.kernel.language import fold
-from khien.kernel.people import cards, identity
+from khien.kernel.people import identity
 from khien.kernel.people.models import IdentityDocument, Person
 from khien.kernel.people.phones import to_e164
 from khien.kernel.people.verbs import register_person

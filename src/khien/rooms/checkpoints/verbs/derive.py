@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
+
 import numpy as np
 from django.db import connection
 
+from khien.kernel import clock
 from khien.kernel.acts import record, unchanged, verb
 from khien.kernel.places.reads import stay_rules
 from khien.kernel.presence import verbs as presence
@@ -71,6 +74,26 @@ def derive_due(actor: Actor, *, limit: int = AT_ONCE) -> int:
     )
     record(actor, "presence.presencerecord", people=len(persons), scans=len(scans.at), changed=changed)
     return len(marks)
+
+
+@verb()
+def derive_anew(actor: Actor, *, first: date, last: date) -> int:
+    """Mark everybody who was scanned on the days from `first` to `last` to be derived anew: after a rule of stays was
+    corrected, or to prove that presence follows from the scans. Returns how many marks; `derive_due` works them off,
+    and writes only what is different."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO checkpoints_due (person_id, day)"
+            " SELECT DISTINCT person_id, (at AT TIME ZONE 'Asia/Ho_Chi_Minh')::date FROM checkpoints_scan"
+            " WHERE person_id IS NOT NULL AND at >= %s AND at < %s",
+            [clock.start_of_day(first), clock.start_of_day(last + timedelta(days=1))],
+        )
+        marks = int(cursor.rowcount)
+    if marks:
+        record(actor, "presence.presencerecord", first=first.isoformat(), last=last.isoformat(), marks=marks)
+    else:
+        unchanged()
+    return marks
 
 
 @verb()

@@ -11,12 +11,12 @@ from django.utils.translation import gettext as _
 
 from khien.kernel import clock
 from khien.kernel.acts import read
+from khien.kernel.codes.cards import CardCode, CardIncomplete, read_card
 from khien.kernel.doors import Request, staff_page
 from khien.kernel.errors import Problem
 from khien.kernel.people import identity
 from khien.kernel.people import reads as people
 from khien.kernel.people import verbs as people_verbs
-from khien.kernel.people.cards import CardCode, CardIncomplete, read_card
 from khien.kernel.people.models import Person
 from khien.kernel.people.verbs import NewDocument
 from khien.rooms.testing import reads, verbs

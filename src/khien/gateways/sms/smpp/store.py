@@ -1,0 +1,179 @@
+"""What carriers hand us over SMPP, kept before it is acknowledged, and handed on to the room once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from django.db import transaction
+
+from khien.gateways.sms.interface import Delivery, Receipt
+from khien.gateways.sms.models import SmppPart, SmppReceipt, SmppReply
+from khien.gateways.sms.smpp import coding, pdu, reports
+from khien.kernel import clock
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A text that somebody sent to one of our numbers. `number` and `address` as the carrier writes them."""
+
+    number: str
+    address: str
+    text: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SentParts:
+    """A message that left in several parts: the carrier's id of each, and `whole`, under which we know it."""
+
+    client_id: str
+    whole: str
+    message_ids: tuple[str, ...]
+
+
+def keep(
+    messages: Sequence[pdu.Message], alphabet: coding.DefaultAlphabet, receipt_ids: reports.ReceiptIds
+) -> None:
+    """Keep what came in, all or nothing. A receipt that settles nothing is kept too, and handed to nobody."""
+    now = clock.now()
+    receipts, replies = [], []
+    for message in messages:
+        report = reports.read(message, alphabet)
+        if report is not None:
+            receipts.append(
+                SmppReceipt(
+                    message_id=reports.canonical(report.message_id, receipt_ids, in_receipt=True)[:80],
+                    delivery=report.delivery or "",
+                    state=report.state or "",
+                    error=_storable(report.error),
+                    number=_storable(message.source),
+                    received_at=now,
+                    taken_at=None if report.delivery and report.message_id else now,
+                )
+            )
+            continue
+        text, concatenation = coding.text_of(message, alphabet)
+        replies.append(
+            SmppReply(
+                number=_storable(message.source),
+                address=_storable(message.destination),
+                text=_storable(text),
+                reference=concatenation.reference if concatenation else None,
+                parts=concatenation.parts if concatenation else 1,
+                part=concatenation.part if concatenation else 1,
+                received_at=now,
+            )
+        )
+    with transaction.atomic():
+        SmppReceipt.objects.bulk_create(receipts, batch_size=1000)
+        SmppReply.objects.bulk_create(replies, batch_size=1000)
+
+
+def remember_parts(sent: Iterable[SentParts]) -> None:
+    """Keep which parts make which message, so that their receipts can be put together. Receipts of parts that came
+    before this are taken up again."""
+    rows = [
+        SmppPart(message_id=message_id[:80], client_id=each.client_id, whole=each.whole, sent_at=clock.now())
+        for each in sent
+        for message_id in each.message_ids
+    ]
+    if not rows:
+        return
+    with transaction.atomic():
+        SmppPart.objects.bulk_create(rows, batch_size=1000)
+        SmppReceipt.objects.filter(
+            message_id__in=[row.message_id for row in rows], taken_at__isnull=False
+        ).exclude(delivery="").update(taken_at=None)
+
+
+def hand_out(limit: int) -> list[Receipt]:
+    """Receipts that were not handed out before, oldest first. A message of several parts is delivered when all of them
+    are, and undelivered as soon as one is. In a transaction of the caller they count as handed out when it commits."""
+    receipts: list[Receipt] = []
+    while not receipts:
+        with transaction.atomic():
+            rows = list(
+                SmppReceipt.objects.select_for_update(skip_locked=True)
+                .filter(taken_at__isnull=True)
+                .order_by("pk")[:limit]
+            )
+            if not rows:
+                break
+            receipts = _joined(rows)
+            SmppReceipt.objects.filter(pk__in=[row.pk for row in rows]).update(taken_at=clock.now())
+    return receipts
+
+
+def hand_out_replies(limit: int) -> list[Reply]:
+    """Replies that were not handed out before, oldest first; a long one when all its parts are there. As `hand_out`,
+    within the caller's transaction."""
+    with transaction.atomic():
+        rows = list(
+            SmppReply.objects.select_for_update(skip_locked=True)
+            .filter(taken_at__isnull=True)
+            .order_by("pk")[:limit]
+        )
+        gathered: dict[tuple[object, ...], dict[int, SmppReply]] = {}
+        for row in rows:
+            key = (row.number, row.address, row.reference, row.parts) if row.parts > 1 else (row.pk,)
+            gathered.setdefault(key, {})[row.part] = row
+        replies, taken = [], []
+        for parts in gathered.values():
+            first = next(iter(parts.values()))
+            if len(parts) < first.parts:
+                continue
+            text = "".join(parts[number].text for number in sorted(parts))
+            replies.append(Reply(first.number, first.address, text, first.received_at))
+            taken += [row.pk for row in parts.values()]
+        SmppReply.objects.filter(pk__in=taken).update(taken_at=clock.now())
+    return replies
+
+
+def forget(before: date) -> int:
+    """Remove what came in or was sent before a Vietnamese day; returns how many rows went."""
+    edge = clock.start_of_day(before)
+    return (
+        SmppReceipt.objects.filter(received_at__lt=edge).delete()[0]
+        + SmppReply.objects.filter(received_at__lt=edge).delete()[0]
+        + SmppPart.objects.filter(sent_at__lt=edge).delete()[0]
+    )
+
+
+def _joined(rows: Sequence[SmppReceipt]) -> list[Receipt]:
+    ids = [row.message_id for row in rows]
+    parts = {part.message_id: part for part in SmppPart.objects.filter(message_id__in=ids).order_by("pk")}
+    # Locked in one order, message by message, so that two who hand out at once do not wait for each other for ever.
+    wholes: dict[str, list[SmppPart]] = {}
+    named = sorted({part.whole for part in parts.values()})
+    for part in SmppPart.objects.select_for_update().filter(whole__in=named).order_by("whole", "pk"):
+        wholes.setdefault(part.whole, []).append(part)
+    receipts, changed = [], {}
+    for row in rows:
+        known = parts.get(row.message_id)
+        if known is None:
+            receipts.append(Receipt(row.message_id, Delivery(row.delivery), row.received_at))
+            continue
+        part = next(one for one in wholes[known.whole] if one.message_id == row.message_id)
+        if part.delivery in {Delivery.DELIVERED, row.delivery}:
+            continue
+        part.delivery = row.delivery
+        changed[part.pk] = part
+        if (delivery := _of_all(wholes[part.whole])) is not None:
+            receipts.append(Receipt(part.whole, delivery, row.received_at, part.client_id))
+    SmppPart.objects.bulk_update(list(changed.values()), ["delivery"], batch_size=1000)
+    return receipts
+
+
+def _of_all(parts: Sequence[SmppPart]) -> Delivery | None:
+    said = {part.delivery for part in parts}
+    for failed in (Delivery.UNDELIVERED, Delivery.EXPIRED):
+        if failed in said:
+            return failed
+    return Delivery.DELIVERED if said == {Delivery.DELIVERED} else None
+
+
+def _storable(text: str) -> str:
+    """PostgreSQL keeps no zero."""
+    return text.replace("\0", "")

@@ -1,0 +1,70 @@
+// One sender at a time, over all windows: the queue goes out in order and loses only what an answer has named.
+import { Refused, post } from "./device.js";
+import * as store from "./store.js";
+
+const BATCH = 100;
+const FIRST_MS = 2_000;
+const LONGEST_MS = 300_000;
+
+export class Sender {
+  // `on` = {answer(answer), clock(offsetMs), refused(fault), changed()}
+  constructor(device, address, boot, on) {
+    Object.assign(this, { device, address, boot, on, failures: 0, timer: 0, offline: false });
+  }
+
+  now() {
+    return this.send();
+  }
+
+  // True when the queue is empty afterwards.
+  send() {
+    return navigator.locks.request("khien-gate-send", async () => {
+      clearTimeout(this.timer);
+      try {
+        for (let events = await store.waiting(BATCH); events.length; events = await store.waiting(BATCH)) {
+          await this.batch(events);
+          this.failures = 0;
+          this.offline = false;
+          this.on.changed();
+        }
+        this.offline = false;
+        return true;
+      } catch (fault) {
+        this.failures += 1;
+        this.offline = !(fault instanceof Refused);
+        if (fault instanceof Refused) this.on.refused(fault);
+        const wait = Math.min(LONGEST_MS, FIRST_MS * 2 ** Math.min(this.failures - 1, 8));
+        this.timer = setTimeout(() => this.send(), wait * (0.5 + Math.random() / 2));
+        return false;
+      } finally {
+        this.on.changed();
+      }
+    });
+  }
+
+  async batch(events) {
+    const sent = new Date();
+    const body = { sent_at: sent.toISOString(), boot: this.boot, sent_mono: Math.round(performance.now()), events };
+    let reply;
+    try {
+      reply = await post(this.device, this.address, body);
+    } catch (fault) {
+      // A device that is no longer ours is told which scans were laid aside: those are safe and go.
+      const held = fault instanceof Refused && Array.isArray(fault.body.held) ? fault.body.held : [];
+      await this.settle(events, held);
+      throw fault;
+    }
+    const middle = (sent.valueOf() + Date.now()) / 2;
+    this.on.clock(Date.parse(reply.server_time) - middle);
+    const named = reply.answers.map((answer) => answer.id);
+    if (!(await this.settle(events, named))) throw new Error("no answer names an event");
+    for (const answer of reply.answers) this.on.answer(answer);
+  }
+
+  async settle(events, named) {
+    const mine = new Set(events.map((event) => event.id));
+    const ids = named.filter((id) => mine.has(id));
+    if (ids.length) await store.settle(ids);
+    return ids.length;
+  }
+}

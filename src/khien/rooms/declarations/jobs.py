@@ -1,0 +1,1 @@
+"""Nothing of this room runs by itself: its retention rules run in the house's retention job."""
