@@ -13,9 +13,10 @@ from khien.kernel.events.models import Event
 from khien.kernel.presence import verbs as presence
 from khien.kernel.presence.models import PresenceRecord
 from khien.kernel.presence.pairs import FIRST_PAIR, PairContacts, store_pairs
+from khien.kernel.registries import MeetingsSeen
 from khien.kernel.rules.models import Rule
 from khien.kernel.staff import Role
-from khien.rooms.tracing import verbs
+from khien.rooms.tracing import reads, verbs
 from khien.rooms.tracing.models import Case, TracedContact
 from tests.factories import (
     NOON,
@@ -450,7 +451,14 @@ def test_a_list_says_how_much_was_seen_once_enough_is_told(scene) -> None:
     alone = open_case(
         make_person("Người Im", scene["unit"]), scene["unit"], result_id=200, sampled_at=at(9, 8)
     )
-    assert verbs.list_contacts(SYSTEM, case_id=alone.pk).coverage["seen_percent"] is not None
+    silent = verbs.list_contacts(SYSTEM, case_id=alone.pk).coverage["seen_percent"]
+    assert silent is not None
+    # What the pages of coverage say of the commune: the median of its cases, each by its last list.
+    verbs.list_contacts(SYSTEM, case_id=last.pk)
+    known = reads.meetings_seen(scene["unit"].path, at(1, 8))
+    assert known == MeetingsSeen(pytest.approx((told["seen_percent"] + silent) / 200), 2)
+    assert reads.meetings_seen("999.", at(1, 8)) is None
+    assert reads.meetings_seen("", at(31, 8)) is None
 
 
 def test_a_list_says_nothing_of_what_was_seen_before_enough_is_told(scene) -> None:
