@@ -20,6 +20,7 @@ SMALLEST = {
     "coverage": "--seeds 1 --people 3000",
     "origins": "--people 3000 --days 14 --worlds 1 --coverage 0.5",
     "precision": "--people 3000 --days 14 --worlds 1 --coverage 0.5",
+    "sms": "--messages 300 --rounds 1",
     "search": "--people 300 --queries 12",
     "trace": "--records 0.05m --peers ncls --rounds 1",
 }
