@@ -12,7 +12,8 @@ from khien.kernel.people import identity
 from khien.kernel.people.models import IdentityDocument, Person
 from khien.kernel.staff import Actor
 from khien.kernel.standing import colours
-from khien.rooms.checkpoints import passes
+from khien.rooms.checkpoints import passes, steps
+from khien.rooms.checkpoints.intake import declarer
 from khien.rooms.checkpoints.models import PassCard
 
 
@@ -49,7 +50,7 @@ def _who(text: str) -> tuple[int | None, bool]:
     try:
         code = codes.parse(text)
         if isinstance(code, codes.PassCode):
-            claims = passes.verify(code.text)
+            claims = steps.verify(code.text).claims
             card = PassCard.objects.filter(sub=claims.sub).first()
             if card is None:
                 return None, False
@@ -58,6 +59,8 @@ def _who(text: str) -> tuple[int | None, bool]:
             return card.person_id, ended or claims.expires_at <= now
     except (codes.CodeError, passes.PassError):
         return None, False
+    if isinstance(code, codes.DeclarationCode):
+        return declarer(code.token), False
     card = code.card if isinstance(code, codes.NationalCode) else code
     if not isinstance(card, codes.CardCode):
         return None, False
