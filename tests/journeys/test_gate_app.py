@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from django.db import connection
 from playwright.sync_api import Page, Playwright, expect
 
@@ -630,3 +631,38 @@ def test_a_guards_whole_shift(
     wait_until(lambda: Device.objects.get().unsent == 0, 30)
     assert HeldScan.objects.count() == 0
     assert faults == []
+
+
+def test_a_picture_of_a_phones_pass_is_named_one(phone: Visitor, live_server: Any) -> None:
+    """The vectors of passes with steps, read as the gate reads them."""
+    vectors = json.loads((Path(__file__).parents[1] / "vectors/steps.json").read_text())
+    keys = []
+    for kid, jwk in vectors["passKeys"].items():
+        point = b"\4" + b"".join(base64.urlsafe_b64decode(jwk[axis] + "==") for axis in "xy")
+        public = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), point)
+        spki = public.public_bytes(
+            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+        keys.append(
+            {
+                "kid": base64.urlsafe_b64encode(bytes.fromhex(kid)).decode(),
+                "spki": base64.b64encode(spki).decode(),
+            }
+        )
+    page = phone.page
+    page.goto(live_server.url + gate.APP)
+    found = page.evaluate(
+        """async ([cases, keys]) => {
+          const { read } = await import(document.body.dataset.base + "checkpoints/gate/codes.js");
+          const made = [];
+          for (const one of cases) {
+            const seen = await read(one.text, { pass_keys: keys, signers: [] }, one.now);
+            made.push(seen.forged || seen.kind !== "pass" ? "refused" : seen.copied ? "copied" : "fresh");
+          }
+          return made;
+        }""",
+        [vectors["cases"], keys],
+    )
+    expected = [case["expect"] for case in vectors["cases"]]
+    assert found == ["refused" if "error" in e else "fresh" if e["fresh"] else "copied" for e in expected]
+    assert {"fresh", "copied"} <= set(found)
