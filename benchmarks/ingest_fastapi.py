@@ -263,6 +263,7 @@ def _row(number: int, raw: Any, body: BatchIn, now: datetime, since: datetime) -
         "event": raw,
         "id": None,
         "place": None,
+        "place_code": "",
         "person": None,
         "kind": "",
         "subject": "",
