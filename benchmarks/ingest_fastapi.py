@@ -274,7 +274,7 @@ def _row(number: int, raw: Any, body: BatchIn, now: datetime, since: datetime) -
         "quality": "",
         "flags": "",
         "reason": "",
-        "again": "",
+        "stored": False,
         "seq": None,
         "boot": None,
         "mono": None,
