@@ -61,8 +61,14 @@ def _who(text: str) -> tuple[int | None, bool]:
         return None, False
     if isinstance(code, codes.DeclarationCode):
         return declarer(code.token), False
-    card = code.card if isinstance(code, codes.NationalCode) else code
-    if not isinstance(card, codes.CardCode):
+    card = (
+        code.card
+        if isinstance(code, codes.NationalCode)
+        else code
+        if isinstance(code, codes.CardCode)
+        else None
+    )
+    if card is None:
         return None, False
     found = IdentityDocument.objects.filter(
         kind=card.kind, number_hash__in=identity.hashes(card.kind, card.number)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from django.conf import settings
 from django.contrib.staticfiles import finders
-from django.http import FileResponse, HttpResponse
+from django.http import HttpResponse
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import translation
@@ -160,13 +160,13 @@ def manifest(request: Request) -> HttpResponse:
 
 
 @public_page
-def asset(request: Request, version: str, name: str) -> FileResponse:
+def asset(request: Request, version: str, name: str) -> HttpResponse:
     """One part of the app, of the version that is served now."""
     part = parts().get(name)
     if part is None or version != globals()["version"]():
         raise NotFound()
-    return FileResponse(
-        part.path.open("rb"),
+    return HttpResponse(
+        part.path.read_bytes(),
         content_type=TYPES[part.path.suffix],
         headers={"Cache-Control": "public, max-age=31536000, immutable"},
     )

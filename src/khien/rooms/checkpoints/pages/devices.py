@@ -44,9 +44,9 @@ def device_list(request: Request) -> HttpResponse:
     page = Paginator(reads.devices(request.actor), 50).get_page(request.GET.get("page"))
     now = clock.now()
     for device in page:
-        device.behind = reads.is_behind(device, now)
-        device.clock_wrong = abs(device.clock_offset_ms or 0) > CLOCK_WRONG_MS
-    behind = sum(device.behind for device in page)
+        wrong = abs(device.clock_offset_ms or 0) > CLOCK_WRONG_MS
+        vars(device).update(behind=reads.is_behind(device, now), clock_wrong=wrong)
+    behind = sum(reads.is_behind(device, now) for device in page)
     context = {
         "form": form,
         "page": page,

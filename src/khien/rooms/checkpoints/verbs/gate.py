@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import asdict
+from functools import partial
 
 from django.db import connection, transaction
 from django.utils.translation import gettext as _
@@ -57,7 +58,8 @@ def build_bundle(actor: Actor) -> GateBuild:
     )
     old = list(GateBuild.objects.order_by("-pk")[KEPT_BUILDS:])
     GateBuild.objects.filter(pk__in=[each.pk for each in old]).delete()
-    transaction.on_commit(lambda: [bundle.file_path(each.sha256).unlink(missing_ok=True) for each in old])
+    for each in old:
+        transaction.on_commit(partial(bundle.file_path(each.sha256).unlink, missing_ok=True))
     record(actor, build, keys=count, bytes=size, people=len(found.people), revoked=len(found.revoked))
     return build
 
