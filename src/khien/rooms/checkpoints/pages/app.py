@@ -45,6 +45,7 @@ MODULES = (
 )
 PARTS = (
     *(f"checkpoints/gate/{name}.js" for name in MODULES),
+    "checkpoints/step.js",
     "checkpoints/gate/gate.css",
     "checkpoints/reader.js",
     "khien/mark.svg",
@@ -214,6 +215,7 @@ def texts() -> dict[str, object]:
         "passMalformed": _("Thẻ Khiên đọc không trọn. Quét lại; nếu thẻ rách, dùng CCCD."),
         "passForged": _("Thẻ này không do hệ thống ký. Yêu cầu xem CCCD."),
         "passUnknownKey": _("Thẻ ký bằng khóa mới mà máy chưa biết. Yêu cầu xem CCCD."),
+        "passPicture": _("Ảnh chụp màn hình? Yêu cầu mở thẻ trên điện thoại, hoặc xem CCCD."),
         "comparePaper": _("Thẻ giấy: so tên và năm sinh với người cầm thẻ."),
         "certificateGood": _("Chứng nhận thật."),
         "certificateCompare": _("So tên và năm sinh; quét thêm CCCD để biết người này có lệnh gì không."),

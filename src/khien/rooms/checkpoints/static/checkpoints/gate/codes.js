@@ -6,6 +6,7 @@
 import { fromBase45, fromHex, inflate, textOf } from "./bytes.js";
 import { decode } from "./cbor.js";
 import { open, signerOf } from "./cose.js";
+import { stepOf } from "../step.js";
 
 const MOST = 2000;
 const MOST_CERTIFICATE = 4296; // letters of the largest QR code
@@ -38,10 +39,10 @@ function readSigned(said, keys) {
     return isAscii(token) ? { kind: "unknown", why: "unknown_code" } : { kind: "keyboard" };
   }
   if (!said.startsWith(SIGNED[prefix]) || !isAscii(said)) return { kind: "keyboard" };
-  return prefix === "YT1:" ? readPass(said, keys.pass_keys) : readCertificate(said, keys.signers);
+  return prefix === "HC1:" ? readCertificate(said, keys.signers) : readPass(said, keys.pass_keys);
 }
 
-const SIGNED = { "YT1:": "YT1:", "ÝT:": "YT1:", "HC1:": "HC1:", "KB1:": "KB1:", "KA1:": "KA1:" };
+const SIGNED = { "YT1:": "YT1:", "ÝT:": "YT1:", "YT2:": "YT2:", "ỲT:": "YT2:", "HC1:": "HC1:", "KB1:": "KB1:", "KA1:": "KA1:" };
 const isAscii = (text) => /^[\x00-\x7f]*$/.test(text);
 
 function readClaim(said) {
@@ -128,7 +129,8 @@ const oneLine = (text) => text.split(/\s+/).filter(Boolean).join(" ");
 
 async function readPass(said, keys) {
   try {
-    const message = open(fromBase45(said.slice(4)));
+    const shown = await stepOf(said, Date.now());
+    const message = open(fromBase45(shown.pass.slice(4)));
     const { signer, why } = await signerOf(message, keys);
     if (!signer) return { kind: "pass", forged: why, send: said, numbers: [] };
     const claims = decode(message.payload);
@@ -141,6 +143,7 @@ async function readPass(said, keys) {
       numbers: [["pass", sub]],
       expires: expires * 1000,
       paper: claims.get(-70001) === "paper",
+      picture: !shown.fresh,
       name: claims.get(-70002) ?? "",
       year: claims.get(-70003),
       masked: true,

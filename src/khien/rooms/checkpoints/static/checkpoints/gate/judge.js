@@ -37,6 +37,9 @@ async function by(seen, bundle, text, now) {
   if (seen.kind === "pass" && seen.expires <= now && ["green", "yellow"].includes(verdict.colour)) {
     return { ...verdict, colour: "orange", reason: text.passExpired };
   }
+  if (seen.kind === "pass" && seen.picture && verdict.colour === "green") {
+    return { ...verdict, colour: "yellow", reason: text.passPicture };
+  }
   if (seen.kind === "pass" && seen.paper) verdict.note = text.comparePaper;
   if (seen.forAnother) verdict.note = text.forAnother;
   return verdict;
