@@ -126,7 +126,8 @@ def test_a_pass_lives_on_the_phone_and_works_without_network(
                 const seen = await read(live, { pass_keys: keys, signers: [] });
                 Date.now = real;
                 const words = { words: {}, passPicture: "?" };
-                made.push([seen.kind, seen.numbers[0][1], seen.picture, (await judge(seen, bundle, words, now)).colour]);
+                const { colour } = await judge(seen, bundle, words, now);
+                made.push([seen.kind, seen.numbers[0][1], seen.picture, colour]);
             }
             return made;
         }""",
