@@ -37,8 +37,9 @@ def measure(scans: int, restricted: int) -> list[Figure]:
     from datetime import timedelta
 
     from django.conf import settings
-    from django.core.servers.basehttp import QuietWSGIRequestHandler, ThreadedWSGIServer
+    from django.core.servers.basehttp import ThreadedWSGIServer
     from django.core.wsgi import get_wsgi_application
+    from django.test.testcases import QuietWSGIRequestHandler
     from playwright.sync_api import sync_playwright
     from tests.factories import make_actor, make_place, make_province
     from tests.journeys import gate
@@ -51,6 +52,7 @@ def measure(scans: int, restricted: int) -> list[Figure]:
     from khien.kernel.staff import Role, system_actor
     from khien.kernel.standing import verbs as standing
     from khien.rooms.checkpoints import verbs
+    from khien.rooms.checkpoints.verbs.passes import text_of
 
     system = system_actor("bench")
     places.load_kinds(system)
@@ -80,7 +82,7 @@ def measure(scans: int, restricted: int) -> list[Figure]:
             documents=[NewDocument("cccd", f"0350902{n:05d}")],
         )
         card = verbs.issue_pass(officer, person=person, kind="paper")
-        codes.append(verbs.passes.text_of(card) if n % 2 else cccd(number))
+        codes.append(text_of(card) if n % 2 else cccd(number))
 
     settings.ALLOWED_HOSTS = ["localhost"]
     server = ThreadedWSGIServer(("localhost", 0), QuietWSGIRequestHandler)

@@ -136,45 +136,93 @@ async def scans(body: BatchIn, sender: Annotated[asyncpg.Record, Depends(device)
                 [row["subject"] for row in rows if row["subject"]],
             )
         }
+        before = {
+            row["id"]: row["payload_hash"]
+            for row in await connection.fetch(
+                "SELECT id, payload_hash FROM checkpoints_scanid WHERE sender = $1 AND id = ANY($2)",
+                f"device:{sender['id']}",
+                [row["id"] for row in rows if row["id"]],
+            )
+        }
+        places = {
+            row["code"]: row
+            for row in await connection.fetch(
+                "SELECT p.code, p.id, p.closed_at FROM places_place p JOIN units_adminunit u ON u.id = p.unit_id"
+                " WHERE p.code = ANY($1) AND u.path LIKE $2",
+                list({row["place_code"] for row in rows if row["place_code"]}),
+                f"{sender['path']}%",
+            )
+        }
+        used = {
+            number
+            for part in (
+                await connection.fetchval(
+                    "SELECT seen * (SELECT coalesce(range_agg(int8range(seq, seq, '[]')), '{}') FROM"
+                    " unnest($2::bigint[]) AS s (seq)) FROM checkpoints_devicetally WHERE device_id = $1",
+                    sender["id"],
+                    [row["seq"] for row in rows if row["seq"] is not None],
+                )
+            )
+            for number in range(part.lower, part.upper)
+        }
         first: dict[UUID, str] = {}
         for row in rows:
-            row["person"] = known.get((row["kind"], row["subject"]))
-            if row["person"] is None and not row["reason"]:
-                row["flags"] = "unknown_person"
+            known_hash = before.get(row["id"]) or (first.get(row["id"]) if row["id"] else None)
             if row["id"] is not None:
-                before = first.setdefault(row["id"], row["hash"])
-                if before is not row["hash"]:
-                    row["again"] = "duplicate" if before == row["hash"] else "id_reused"
-        places = list(dict.fromkeys(row["place"] for row in rows if row["place"]))
+                first.setdefault(row["id"], row["hash"])
+            if known_hash is not None:
+                row["reason"] = "duplicate" if known_hash == row["hash"] else "id_reused"
+                continue
+            place = places.get(row["place_code"])
+            if not row["reason"] and place is None:
+                row["reason"] = "unknown_place"
+            flags = [row["flags"]] if row["flags"] else []
+            if place is not None:
+                row["place"] = place["id"]
+                if (
+                    place["closed_at"] is not None
+                    and row["at"] is not None
+                    and place["closed_at"] <= row["at"]
+                ):
+                    flags.append("closed_place")
+            if row["seq"] is not None and row["id"] is not None:
+                if row["seq"] in used:
+                    flags.append("seq_reused")
+                used.add(row["seq"])
+            if not row["reason"]:
+                row["person"] = known.get((row["kind"], row["subject"]))
+                if row["person"] is None:
+                    flags.append("unknown_person")
+            row["stored"], row["flags"] = not row["reason"], "|".join(flags)
+        new = [
+            row for row in rows if row["id"] is not None and row["reason"] not in {"duplicate", "id_reused"}
+        ]
         values: dict[str, Any] = {
-            name: [row[name] for row in rows] for name in rows[0] if name not in {"place", "event"}
+            name: [row[name] for row in new]
+            for name in rows[0]
+            if name not in {"place_code", "event", "reason"}
         }
         values |= {
-            "codes": places,
-            "place_ids": [None] * len(places),
-            "place_no": [places.index(row["place"]) + 1 if row["place"] else None for row in rows],
             "sender": f"device:{sender['id']}",
-            "device": sender["id"],
-            "everywhere": False,
-            "paths": [f"{sender['path']}%"],
             "day": now.astimezone(ZONE).date(),
             "received": now,
         }
-        found = await connection.fetch(STORE, *[values[name] for name in ORDER])
+        if new:
+            await connection.fetch(STORE, *[values[name] for name in ORDER])
         answers = []
         seqs = []
-        for row, (_n, outcome, _number, _place, _unit, flags, _ordered, _seen) in zip(
-            rows, found, strict=True
-        ):
+        for row in rows:
             if row["seq"] is not None and row["id"] is not None:
                 seqs.append(row["seq"])
             told = str(row["id"]) if row["id"] else ""
-            if outcome == "stored":
-                answers.append(Answer(id=told, outcome=outcome, flags=flags.split("|") if flags else []))
-            elif outcome == "duplicate":
-                answers.append(Answer(id=told, outcome=outcome))
+            if not row["reason"]:
+                answers.append(
+                    Answer(id=told, outcome="stored", flags=row["flags"].split("|") if row["flags"] else [])
+                )
+            elif row["reason"] == "duplicate":
+                answers.append(Answer(id=told, outcome="duplicate"))
             else:
-                answers.append(Answer(id=told, outcome="held", reason=outcome))
+                answers.append(Answer(id=told, outcome="held", reason=row["reason"]))
         await _hold(connection, sender, rows, answers, now)
         counts = [sum(answer.outcome == o for answer in answers) for o in ("stored", "duplicate", "held")]
         await connection.execute(
@@ -242,7 +290,7 @@ def _row(number: int, raw: Any, body: BatchIn, now: datetime, since: datetime) -
         except (TypeError, KeyError, ValueError, AttributeError):
             row["id"] = None
         return row
-    row |= {"id": event.id, "place": event.place, "direction": event.direction, "method": event.method}
+    row |= {"id": event.id, "place_code": event.place, "direction": event.direction, "method": event.method}
     row |= {"seq": event.seq, "boot": event.boot, "offline": event.offline, "at_said": event.at}
     row["mono"] = None if event.mono is None else int(event.mono)
     row["shown"] = None if event.verdict is None else event.verdict.model_dump_json()

@@ -23,6 +23,7 @@ SMALLEST = {
     "origins": "--people 3000 --days 14 --worlds 1 --coverage 0.5",
     "precision": "--people 3000 --days 14 --worlds 1 --coverage 0.5",
     "presence": "--people 500 --scans 3000 --rate 400 --seconds 1",
+    "sms": "--messages 300 --rounds 1",
     "search": "--people 300 --queries 12",
     "trace": "--records 0.05m --peers ncls --rounds 1",
 }

@@ -9,17 +9,19 @@ import json
 import os
 import signal
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from django.db import connection
 from playwright.sync_api import Page, Playwright, expect
 
 from khien.kernel import clock
+from khien.kernel.certificates import contents, hc1
 from khien.kernel.people import verbs as people
 from khien.kernel.people.models import Person
 from khien.kernel.people.verbs import NewDocument
@@ -449,6 +451,8 @@ def test_the_camera_reads_every_code_that_a_guard_meets(
         BANK: "Đây là mã chuyển tiền",
         "https://example.com/thuc-don": "Đây là địa chỉ một trang web",
         "KB1:ABCDEFGH23": "yellow / Lưu ý / Mã khai báo",
+        dose(clock.now() + timedelta(days=300)): "yellow / Lưu ý / Chứng nhận thật. Đã tiêm 2/2 mũi",
+        dose(clock.now() - timedelta(days=3)): "orange / Cần kiểm tra / Chứng nhận đã hết hạn.",
         CERTIFICATE: "Không kiểm tra được chứng nhận: không biết nơi ký.",
     }
     film = gate.film_of_many(list(codes), tmp_path / "all.y4m")
@@ -476,8 +480,25 @@ def test_the_camera_reads_every_code_that_a_guard_meets(
         browser.close()
     assert left == []
     assert len(frames) > 8
-    assert {scan.subject_kind for scan in Scan.objects.all()} >= {"pass", "cccd", "insurance", "typed"}
+    assert {scan.subject_kind for scan in Scan.objects.all()} >= {"pass", "cccd", "insurance", "typed", "hc1"}
     assert TypedPerson.objects.filter(person=None).exists()
+
+
+def dose(expires: datetime) -> str:
+    """A certificate of ours."""
+    entry = {
+        "tg": "840539006",
+        "dn": 2,
+        "sd": 2,
+        "dt": "2021-12-20",
+        "mp": "EU/1/20/1528",
+        "co": "VN",
+        "ci": "VN:1",
+    }
+    content = contents.dcc(
+        full_name="Phạm Thị Hoa", birth="1990-01-15", kind=contents.VACCINATION, entry=entry
+    )
+    return hc1.issue(content, expires_at=expires)
 
 
 # The vector of NAPAS, 6.1.1.
@@ -610,3 +631,38 @@ def test_a_guards_whole_shift(
     wait_until(lambda: Device.objects.get().unsent == 0, 30)
     assert HeldScan.objects.count() == 0
     assert faults == []
+
+
+def test_a_picture_of_a_phones_pass_is_named_one(phone: Visitor, live_server: Any) -> None:
+    """The vectors of passes with steps, read as the gate reads them."""
+    vectors = json.loads((Path(__file__).parents[1] / "vectors/steps.json").read_text())
+    keys = []
+    for kid, jwk in vectors["passKeys"].items():
+        point = b"\4" + b"".join(base64.urlsafe_b64decode(jwk[axis] + "==") for axis in "xy")
+        public = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), point)
+        spki = public.public_bytes(
+            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+        keys.append(
+            {
+                "kid": base64.urlsafe_b64encode(bytes.fromhex(kid)).decode(),
+                "spki": base64.b64encode(spki).decode(),
+            }
+        )
+    page = phone.page
+    page.goto(live_server.url + gate.APP)
+    found = page.evaluate(
+        """async ([cases, keys]) => {
+          const { read } = await import(document.body.dataset.base + "checkpoints/gate/codes.js");
+          const made = [];
+          for (const one of cases) {
+            const seen = await read(one.text, { pass_keys: keys, signers: [] }, one.now);
+            made.push(seen.forged || seen.kind !== "pass" ? "refused" : seen.copied ? "copied" : "fresh");
+          }
+          return made;
+        }""",
+        [vectors["cases"], keys],
+    )
+    expected = [case["expect"] for case in vectors["cases"]]
+    assert found == ["refused" if "error" in e else "fresh" if e["fresh"] else "copied" for e in expected]
+    assert {"fresh", "copied"} <= set(found)

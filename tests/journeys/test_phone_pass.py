@@ -125,9 +125,9 @@ def test_a_pass_lives_on_the_phone_and_works_without_network(
                 Date.now = () => real() + later;
                 const seen = await read(live, { pass_keys: keys, signers: [] });
                 Date.now = real;
-                const words = { words: {}, passPicture: "?" };
+                const words = { words: {}, passCopied: "?" };
                 const { colour } = await judge(seen, bundle, words, now);
-                made.push([seen.kind, seen.numbers[0][1], seen.picture, colour]);
+                made.push([seen.kind, seen.numbers[0][1], seen.copied, colour]);
             }
             return made;
         }""",

@@ -128,7 +128,6 @@ function submit(session, pdu) {
 
 function listener(session) {
   sessions.add(session);
-  session.socket.setNoDelay(true);
   session.on('error', () => {});
   session.on('close', () => sessions.delete(session));
   const bind = (pdu) => {

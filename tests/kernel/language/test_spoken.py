@@ -148,6 +148,20 @@ def test_every_reason_for_a_doubt_has_a_text() -> None:
     assert set(REASONS) == set(Why)
 
 
+SHAPES = (
+    "{n}|{n}/2|1/{n}|{n}/{n}/{n}|{n},{n}|{n}.{n}|{n}:{n}|{n}-{n}|A{n}|A.{n}|{n}A|thứ {n}|ngày {n}|{n}%|${n}|gọi {n}"
+    "|{n}h30|{n}/QĐ-BYT|+84{n}|0{n}|1900{n}|{n}đ|{n}.000|1-{n}|{n}x{n}|x@{n}.vn|1,{n}°C"
+    "|{n}⁄{n}|T{n}|tháng {n}|số {n}/{n}"
+)
+
+
+@pytest.mark.parametrize("shape", SHAPES.split("|"))
+def test_five_thousand_digits_in_any_place_are_read_digit_by_digit(shape: str) -> None:
+    answer = read_aloud(shape.replace("{n}", "7" * 5_000))
+    assert set(answer.text) <= SAYABLE
+    assert answer.text.count("bảy") >= 5_000
+
+
 def test_a_long_text_is_read_in_time_that_grows_with_its_length() -> None:
     hostile = [
         "1" * 100_000,

@@ -160,3 +160,16 @@ def test_a_number_is_shown_with_the_purpose_of_the_session(person: Person) -> No
     stranger = signed_in(make_account(Role.CLERK, person.unit))
     assert stranger.post(f"/desk/help/{help_id}/number/{document.pk}/").status_code == 422
     assert stranger.get(f"/desk/help/{help_id}/").status_code == 404
+
+
+def test_a_declaration_is_filled_in_for_the_person_by_the_officer(person: Person) -> None:
+    account = make_account(Role.CLERK, person.unit)
+    client = signed_in(account)
+    assert "Đang làm giúp" not in client.get("/declarations/").content.decode()
+    begin(client, person, task="declaration")
+    page = client.get("/declarations/").content.decode()
+    assert "Đang làm giúp Trần Thị Bình" in page
+    assert client.get("/declarations/mine/").status_code == 200
+    assert client.get("/checkpoints/pass/").status_code == 302
+    line = AuditLine.objects.filter(persons=[person.pk], act__startswith="declarations.").latest("pk")
+    assert (line.actor_id, line.details["acting_for"]) == (account.pk, person.pk)

@@ -35,6 +35,8 @@ from tests.waiting import wait_until
 pytestmark = pytest.mark.slow
 
 EVENTS = int(os.environ.get("KHIEN_FAULT_EVENTS", "100000"))
+LARGE = 80_000
+"""With fewer, no table outgrows a segment of the write-ahead log, and a full disk cannot be had by a limit on files."""
 DEVICES = 8
 YEAR = timedelta(days=365)
 SETUP = """
@@ -213,7 +215,7 @@ def chaos(world: World) -> None:
             assert pid is not None
             os.kill(pid, signal.SIGKILL)
             world.faults["postgres killed"] += 1
-        elif not filled and taken > EVENTS * 6 // 10:
+        elif EVENTS >= LARGE and not filled and taken > EVENTS * 6 // 10:
             filled = True
             full_disk(world)
         elif kills and taken > kills[0]:
@@ -326,8 +328,10 @@ def test_a_hundred_thousand_events(installation: Installation, tmp_path: Path) -
     print(dict(world.faults))
     for name in ("killed before the commit", "killed after the commit", "worker killed", "reply dropped"):
         assert world.faults[name], name
-    for name in ("replayed out of order", "postgres killed", "disk full"):
+    for name in ("replayed out of order", "postgres killed"):
         assert world.faults[name], name
+    if EVENTS >= LARGE:
+        assert world.faults["disk full"]
 
     wait_until(installation.answers, 60, "the web server")
     every = set().union(*own)

@@ -6,5 +6,7 @@
     alert = cap.Alert(identifier="hn-2022-01", sender="covid@hanam.gov.vn", sent=clock.now(), infos=(info,))
     later = cap.update(alert, identifier="hn-2022-02", sent=clock.now(), infos=(changed,))
     over = cap.cancel(later, identifier="hn-2022-03", sent=clock.now(), note="Hết hiệu lực")
-    publishing.publish(folder, "https://hanam.gov.vn/canh-bao/", [alert, later, over], title="Cảnh báo")
+    publishing.publish(
+        folder, "https://hanam.gov.vn/canh-bao/", [alert, later, over], title=…, author=…, site="https://hanam.gov.vn/"
+    )
 """

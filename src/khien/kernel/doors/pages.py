@@ -15,7 +15,7 @@ from django.urls import reverse
 
 from khien.kernel.errors import NotAllowed
 from khien.kernel.staff.actors import Actor
-from khien.kernel.staff.reads import RESIDENT_SHARED_KEY, RESIDENT_UNTIL_KEY
+from khien.kernel.staff.reads import HELP_SESSION_KEY, RESIDENT_SHARED_KEY, RESIDENT_UNTIL_KEY
 
 
 class Request(HttpRequest):
@@ -52,10 +52,7 @@ def resident_page(view: View) -> View:
 
     @functools.wraps(view)
     def door(request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
-        if request.actor.kind == "staff":
-            from khien.kernel.doors import desk
-
-            request.actor = desk.helping(request) or request.actor
+        _for_whom(request)
         if request.actor.person_id is None:
             query = urlencode({"next": request.get_full_path()})
             return HttpResponseRedirect(f"{reverse('desk:resident_sign_in')}?{query}")
@@ -68,6 +65,14 @@ def resident_page(view: View) -> View:
     return door
 
 
+def _for_whom(request: Request) -> None:
+    """Staff with a session at a desk act for its person on the pages of its task."""
+    if HELP_SESSION_KEY in request.session and request.actor.kind == "staff":
+        from khien.kernel.doors import desk
+
+        request.actor = desk.helping(request) or request.actor
+
+
 def _keep_open(request: Request) -> None:
     """On a shared phone the session ends some minutes after the last page, not after the first."""
     until = request.session.get(RESIDENT_UNTIL_KEY)
@@ -77,10 +82,11 @@ def _keep_open(request: Request) -> None:
 
 
 def public_page(view: View) -> View:
-    """Everybody."""
+    """Everybody. Staff who act for somebody at a desk are that person's helper on the pages of their task."""
 
     @functools.wraps(view)
     def door(request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
+        _for_whom(request)
         return view(request, *args, **kwargs)
 
     door.demands = frozenset({"public"})  # type: ignore[attr-defined]

@@ -95,4 +95,13 @@ def announce() -> None:
     refers_to_person("checkpoints.Scan", "person_id", ("day", "id"))
     holdings.add("checkpoints.scans", Holding("checkpoints.scans", "checkpoints_scan", "day"))
     holdings.add("checkpoints.scan_ids", Holding("checkpoints.scan_ids", "checkpoints_scanid", "day"))
+    holdings.add("checkpoints.typed", Holding("checkpoints.typed", "checkpoints_typedperson", "at"))
+    holdings.add(
+        "checkpoints.prints",
+        Holding("checkpoints.prints", "checkpoints_printrun", "made_at", "gone_at IS NULL"),
+    )
+    for counted in ("placecoverage", "communecoverage"):
+        holdings.add(
+            f"checkpoints.{counted}", Holding("checkpoints.coverage", f"checkpoints_{counted}", "day")
+        )
     holdings.add("checkpoints.held", Holding("checkpoints.held", "checkpoints_heldscan", "received_at"))

@@ -107,7 +107,8 @@ def content(at: datetime) -> Content:
 
 def _judged(at: datetime, rule: Mapping[str, Any]) -> Iterator[tuple[int, Class]]:
     """The class of everybody for whom anything holds at the moment, person by person."""
-    person, standings = 0, []
+    person = 0
+    standings: list[Standing] = []
     for row in Standing.objects.filter(during__contains=at).order_by("person_id").iterator(CHUNK):
         if row.person_id != person and standings:
             yield person, _class(colours.judged(standings, rule))

@@ -12,7 +12,7 @@ from khien.kernel.people import identity
 from khien.kernel.people.models import IdentityDocument, Person
 from khien.kernel.staff import Actor
 from khien.kernel.standing import colours
-from khien.rooms.checkpoints import passes
+from khien.rooms.checkpoints import intake, passes, steps
 from khien.rooms.checkpoints.models import PassCard
 
 
@@ -49,15 +49,11 @@ def _who(text: str) -> tuple[int | None, bool]:
     try:
         code = codes.parse(text)
         if isinstance(code, codes.PassCode):
-            claims = passes.verify(code.text)
-            card = PassCard.objects.filter(sub=claims.sub).first()
-            if card is None:
-                return None, False
-            now = clock.now()
-            ended = card.revoked_at is not None and card.revoked_at <= now
-            return card.person_id, ended or claims.expires_at <= now
+            return _who_bears(steps.verify(code.text).claims)
     except (codes.CodeError, passes.PassError):
         return None, False
+    if isinstance(code, codes.DeclarationCode):
+        return intake.declarer_of(code.token), False
     card = code.card if isinstance(code, codes.NationalCode) else code
     if not isinstance(card, codes.CardCode):
         return None, False
@@ -65,3 +61,12 @@ def _who(text: str) -> tuple[int | None, bool]:
         kind=card.kind, number_hash__in=identity.hashes(card.kind, card.number)
     ).first()
     return (None if found is None else found.person_id), False
+
+
+def _who_bears(claims: passes.Claims) -> tuple[int | None, bool]:
+    card = PassCard.objects.filter(sub=claims.sub).first()
+    if card is None:
+        return None, False
+    now = clock.now()
+    ended = card.revoked_at is not None and card.revoked_at <= now
+    return card.person_id, ended or claims.expires_at <= now

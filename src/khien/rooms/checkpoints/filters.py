@@ -50,7 +50,7 @@ def build(entries: Mapping[bytes, int]) -> bytes:
     hashes = np.ascontiguousarray(given["h"].astype(np.uint32)).reshape(count, 5)
     places = _places(hashes, length, segments)
     classes = np.fromiter(entries.values(), np.uint16, count)
-    words = ((hashes[:, 3] & 0xFFF).astype(np.uint16) << 4) | classes
+    words = (((hashes[:, 3] & 0xFFF) << 4) | classes).astype(np.uint16)
     table = _peeled(places, words, (segments + 2) * length)
     return _HEADER.pack(MAGIC, length, segments, count) + table.astype("<u2").tobytes()
 

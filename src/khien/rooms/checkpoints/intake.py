@@ -331,10 +331,15 @@ def _read_pass(reading: Reading, text: str) -> None:
         reading.flag("pass_expired")
 
 
+def declarer_of(token: str) -> int | None:
+    """Whom the code of a declaration names; None while nobody has said whose it is."""
+    owners = [owner for prefix, owner in code_owners.items() if prefix == DECLARATION]
+    return next((found for owner in owners if (found := owner.person_of(token)) is not None), None)
+
+
 def _read_declaration(reading: Reading, token: str) -> None:
     """The code of a declaration names its declarer once somebody has said who that is; until then it is held."""
-    owners = [owner for prefix, owner in code_owners.items() if prefix == DECLARATION]
-    person = next((found for owner in owners if (found := owner.person_of(token)) is not None), None)
+    person = declarer_of(token)
     if person is None:
         reading.note = codes.DeclarationCode.kind
         reading.hold(Reason.UNKNOWN_CODE)

@@ -11,6 +11,8 @@ from khien.kernel import clock
 from khien.kernel.registries import (
     CodeOwner,
     DeskWidget,
+    HelpTask,
+    Holding,
     MenuEntry,
     PersonPanel,
     RetentionRule,
@@ -18,6 +20,8 @@ from khien.kernel.registries import (
     SearchHit,
     code_owners,
     desk_widgets,
+    help_tasks,
+    holdings,
     menu,
     person_panels,
     resident_menu,
@@ -68,6 +72,21 @@ def announce() -> None:
     )
     retention.add(
         "declarations.held", RetentionRule(_("Bảng khai và dòng bị giữ"), "retention.held", verbs.forget_held)
+    )
+    holdings.add(
+        "declarations.declarations",
+        Holding("declarations.declarations", "declarations_declaration", "received_at", "parent_id IS NULL"),
+    )
+    holdings.add("declarations.sheets", Holding("declarations.held", "declarations_intake", "at"))
+    help_tasks.add(
+        "declaration",
+        HelpTask(
+            _("Khai báo y tế"),
+            "declarations:index",
+            frozenset(f"declarations:{page}" for page in ("index", "new", "done", "again", "code", "mine")),
+            frozenset({Role.COMMUNE_OFFICER, Role.CLERK}),
+            20,
+        ),
     )
 
 

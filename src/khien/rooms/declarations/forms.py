@@ -13,7 +13,7 @@ from khien.kernel.units.models import AdminUnit, Tier
 from khien.rooms.declarations.models import Declaration, Kind, RiskArea, Task
 from khien.rooms.declarations.rows import COLUMNS
 
-_DAY = forms.DateInput(attrs={"type": "date"})
+_DAY = forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
 REASONS = [
     ("symptoms", _("Có triệu chứng")),
     ("contact", _("Gặp ca bệnh")),

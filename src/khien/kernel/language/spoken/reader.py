@@ -386,14 +386,15 @@ class Reader:
             above, below = parts
             if not self.before(patterns.RATIO_WORD) and found[0] != "24/24":
                 counted = patterns.OF_COUNTED.match(self.text, found.end())
-                sure = (
+                told = (
                     counted
                     or self.before(patterns.FRACTION)
                     or patterns.SHARE_OF.match(self.text, found.end())
                 )
-                why = None if sure else Why.DATE_OR_FRACTION
-                if len(above) > 6 or len(below) > 6 or int(below) == 0:
-                    why = Why.LONG_NUMBER
+                why = None if told else Why.DATE_OR_FRACTION
+                if len(above) > 6 or len(below) > 6:
+                    spoken = f"{digits(above)} trên {digits(below)}"
+                    return self.say(spoken, len(found[0]), "number", why=Why.LONG_NUMBER)
                 if int(above) <= 31 and int(below) <= 12 and why is Why.DATE_OR_FRACTION and int(above) > 10:
                     why = Why.NO_SUCH_DAY
                 return self._fraction(above, below, len(found[0]), why=why)

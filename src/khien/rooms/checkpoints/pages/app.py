@@ -14,7 +14,7 @@ from pathlib import Path
 
 from django.conf import settings
 from django.contrib.staticfiles import finders
-from django.http import FileResponse, HttpResponse
+from django.http import HttpResponse
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import translation
@@ -45,9 +45,9 @@ MODULES = (
 )
 PARTS = (
     *(f"checkpoints/gate/{name}.js" for name in MODULES),
-    "checkpoints/step.js",
     "checkpoints/gate/gate.css",
     "checkpoints/reader.js",
+    "checkpoints/step.js",
     "khien/mark.svg",
     "vendor/zxing-wasm/es/reader/index.js",
     "vendor/zxing-wasm/es/share.js",
@@ -160,13 +160,13 @@ def manifest(request: Request) -> HttpResponse:
 
 
 @public_page
-def asset(request: Request, version: str, name: str) -> FileResponse:
+def asset(request: Request, version: str, name: str) -> HttpResponse:
     """One part of the app, of the version that is served now."""
     part = parts().get(name)
     if part is None or version != globals()["version"]():
         raise NotFound()
-    return FileResponse(
-        part.path.open("rb"),
+    return HttpResponse(
+        part.path.read_bytes(),
         content_type=TYPES[part.path.suffix],
         headers={"Cache-Control": "public, max-age=31536000, immutable"},
     )
@@ -179,7 +179,6 @@ def texts() -> dict[str, object]:
             **{colour: colours.word(colour) for colour in colours.GRAVEST_FIRST},
             "grey": _("Chưa ghi nhận"),
         },
-        "kept": _("Đã ghi nhận"),
         "ready": _("Sẵn sàng"),
         "readyHow": _("Đưa mã vào khung hình, dùng đầu đọc, hoặc nhập số."),
         "networkOn": _("Có mạng"),
@@ -215,7 +214,7 @@ def texts() -> dict[str, object]:
         "passMalformed": _("Thẻ Khiên đọc không trọn. Quét lại; nếu thẻ rách, dùng CCCD."),
         "passForged": _("Thẻ này không do hệ thống ký. Yêu cầu xem CCCD."),
         "passUnknownKey": _("Thẻ ký bằng khóa mới mà máy chưa biết. Yêu cầu xem CCCD."),
-        "passPicture": _("Ảnh chụp màn hình? Yêu cầu mở thẻ trên điện thoại, hoặc xem CCCD."),
+        "passCopied": _("Có thể là ảnh chụp: yêu cầu mở thẻ trên chính điện thoại."),
         "comparePaper": _("Thẻ giấy: so tên và năm sinh với người cầm thẻ."),
         "certificateGood": _("Chứng nhận thật."),
         "certificateCompare": _("So tên và năm sinh; quét thêm CCCD để biết người này có lệnh gì không."),
@@ -230,7 +229,6 @@ def texts() -> dict[str, object]:
         "checking": _("Đang kiểm tra trực tuyến…"),
         "checked": _("Đã kiểm tra trực tuyến."),
         "notChecked": _("Chưa kiểm tra được trực tuyến."),
-        "justSeen": _("Vừa quét mã này."),
         "cameraOff": _(
             "Không mở được máy ảnh. Dùng đầu đọc hoặc nhập số; xem quyền máy ảnh của trình duyệt."
         ),

@@ -43,13 +43,15 @@ def device_list(request: Request) -> HttpResponse:
             form = DeviceForm(actor=request.actor, roles=(Role.ADMINISTRATOR,))
     page = Paginator(reads.devices(request.actor), 50).get_page(request.GET.get("page"))
     now = clock.now()
-    for device in page:
-        device.behind = reads.is_behind(device, now)
-        device.clock_wrong = abs(device.clock_offset_ms or 0) > CLOCK_WRONG_MS
-    behind = sum(device.behind for device in page)
+    rows = [
+        (device, reads.is_behind(device, now), abs(device.clock_offset_ms or 0) > CLOCK_WRONG_MS)
+        for device in page
+    ]
+    behind = sum(is_behind for _device, is_behind, _wrong in rows)
     context = {
         "form": form,
         "page": page,
+        "rows": rows,
         "made": made,
         "problem": problem,
         "keeper": keeper,

@@ -57,7 +57,7 @@ def build_bundle(actor: Actor) -> GateBuild:
     )
     old = list(GateBuild.objects.order_by("-pk")[KEPT_BUILDS:])
     GateBuild.objects.filter(pk__in=[each.pk for each in old]).delete()
-    transaction.on_commit(lambda: [bundle.file_path(each.sha256).unlink(missing_ok=True) for each in old])
+    transaction.on_commit(lambda: _remove_files(old))
     record(actor, build, keys=count, bytes=size, people=len(found.people), revoked=len(found.revoked))
     return build
 
@@ -108,3 +108,8 @@ def _open(actor: Actor, typed_id: int) -> TypedPerson:
     if typed.person_id is not None or typed.dropped_at is not None:
         raise Conflict(_("Người này đã được xử lý."), way_out=_("Tải lại danh sách."))
     return typed
+
+
+def _remove_files(builds: list[GateBuild]) -> None:
+    for each in builds:
+        bundle.file_path(each.sha256).unlink(missing_ok=True)

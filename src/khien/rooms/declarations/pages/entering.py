@@ -48,6 +48,8 @@ def new(request: Request, key: str) -> HttpResponse:
             channel = (
                 Declaration.Channel.FAMILY
                 if sheet.value["filled_by"] == "other"
+                else Declaration.Channel.HELPER
+                if request.actor.acting_for
                 else Declaration.Channel.RESIDENT
                 if request.actor.person_id
                 else Declaration.Channel.PUBLIC

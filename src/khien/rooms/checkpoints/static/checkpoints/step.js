@@ -189,15 +189,6 @@ export async function verifyStep(text, passKeys, now) {
   };
 }
 
-/**
- * For a gate that verifies the pass by other means: {pass (the `YT1:` text), fresh, age_s} of a `YT1:` or `YT2:` text.
- * Only the phone's own signature is looked at here. Throws a RangeError for what is no pass.
- */
-export async function stepOf(text, now) {
-  const read = readPass(text);
-  return { pass: `YT1:${base45Encode(read.card)}`, ...(await freshness(read, now)) };
-}
-
 async function freshness(read, now) {
   const age = read.step === null ? null : (now - read.step * STEP_S * 1000) / 1000;
   if (!read.point) return { fresh: true, age_s: age };

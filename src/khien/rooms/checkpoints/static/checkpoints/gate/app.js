@@ -49,7 +49,7 @@ async function taken(said, method, since) {
 
 async function take(said, method, since) {
   performance.mark("khien-readable", { startTime: since });
-  const seen = await read(said, bundle?.payload ?? { pass_keys: [], signers: [] });
+  const seen = await read(said, bundle?.payload ?? { pass_keys: [], signers: [] }, Date.now() + clockOffset);
   if (seen.kind === "place") return choosePlace(seen.place);
   if (seen.kind === "enrolment") return undefined;
   if (!settings.place && (seen.send ?? "") !== "") return tell({ colour: "grey", word: text.choosePlace, reason: text.placeFirst });

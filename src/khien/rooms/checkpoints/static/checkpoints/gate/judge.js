@@ -37,10 +37,9 @@ async function by(seen, bundle, text, now) {
   if (seen.kind === "pass" && seen.expires <= now && ["green", "yellow"].includes(verdict.colour)) {
     return { ...verdict, colour: "orange", reason: text.passExpired };
   }
-  if (seen.kind === "pass" && seen.picture && verdict.colour === "green") {
-    return { ...verdict, colour: "yellow", reason: text.passPicture };
-  }
   if (seen.kind === "pass" && seen.paper) verdict.note = text.comparePaper;
+  if (seen.copied && verdict.colour === "green") return { ...verdict, colour: "yellow", reason: text.passCopied };
+  if (seen.copied) verdict.note = text.passCopied;
   if (seen.forAnother) verdict.note = text.forAnother;
   return verdict;
 }
@@ -63,10 +62,8 @@ function certificate(seen, bundle, text, now) {
   if (seen.forged) return told("red", text.certificateForged, text.needsPerson);
   const what = contents(seen.what, text);
   if (!(seen.expires > now)) return { ...who, colour: "orange", reason: text.certificateExpired, note: what };
-  // The proof is genuine; what holds for the person is known by their number or pass, not by the certificate.
-  const colour = bundle.payload.otherwise.colour;
-  const reason = colour === "green" ? `${text.certificateGood} ${what}` : bundle.payload.otherwise.sentence;
-  return { ...who, colour, reason, note: colour === "green" ? text.certificateCompare : what };
+  // The proof is genuine, but whose it is only a document says: never more than yellow.
+  return { ...who, colour: "yellow", reason: `${text.certificateGood} ${what}`.trim(), note: text.certificateCompare };
 }
 
 function contents(what, text) {

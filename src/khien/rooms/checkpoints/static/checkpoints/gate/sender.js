@@ -3,6 +3,7 @@ import { Refused, post } from "./device.js";
 import * as store from "./store.js";
 
 const BATCH = 100;
+const MOST_BYTES = 200_000; // the door takes 256 KB
 const FIRST_MS = 2_000;
 const LONGEST_MS = 300_000;
 
@@ -22,7 +23,7 @@ export class Sender {
       clearTimeout(this.timer);
       try {
         for (let events = await store.waiting(BATCH); events.length; events = await store.waiting(BATCH)) {
-          await this.batch(events);
+          await this.batch(portion(events));
           this.failures = 0;
           this.offline = false;
           this.on.changed();
@@ -67,4 +68,15 @@ export class Sender {
     if (ids.length) await store.settle(ids);
     return ids.length;
   }
+}
+
+// As many as the door takes at once, and at least one.
+function portion(events) {
+  const measure = new TextEncoder();
+  let size = 0;
+  const end = events.findIndex((event) => {
+    size += measure.encode(JSON.stringify(event)).length;
+    return size > MOST_BYTES;
+  });
+  return end < 0 ? events : events.slice(0, Math.max(1, end));
 }
