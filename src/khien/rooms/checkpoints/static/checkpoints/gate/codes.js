@@ -3,7 +3,7 @@
 // `read(text, keys)` answers {kind, …}: who it may be as `numbers` ([kind, number] for the filter), what goes to the
 // server as `send`, and what the guard compares as `name`, `year`. Kinds: pass, cccd, cmnd, insurance, national,
 // certificate, place, declaration, typed, bank, address, enrolment, keyboard, incomplete, unknown. Nothing here throws.
-import { fromBase45, fromHex, inflate, textOf } from "./bytes.js";
+import { fromBase45, fromBase64, fromHex, inflate, textOf } from "./bytes.js";
 import { decode } from "./cbor.js";
 import { open, signerOf } from "./cose.js";
 import { verifyStep } from "../step.js";
