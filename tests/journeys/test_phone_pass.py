@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
 import zxingcpp
+from cryptography.hazmat.primitives import serialization
 from django.conf import settings as django_settings
 from django.contrib.sessions.backends.db import SessionStore
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from khien.kernel import clock
+from khien.kernel import clock, keys
 from khien.kernel.staff import system_actor
 from khien.kernel.staff.reads import RESIDENT_SESSION_KEY
 from khien.kernel.standing import verbs as standing
@@ -44,6 +47,19 @@ def as_resident(visitor: Visitor, person_id: int) -> None:
             }
         ]
     )
+
+
+def gate_keys() -> list[dict[str, str]]:
+    """The pass keys as a gate's bundle names them."""
+    made = []
+    for key_id in keys.all_ids("pass"):
+        public = keys.get("pass", key_id).es256().public_key()
+        der = public.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+        text = (
+            base64.urlsafe_b64encode(part).decode().rstrip("=") for part in (der, sha256(der).digest()[:4])
+        )
+        made.append(dict(zip(("spki", "kid"), text, strict=True)))
+    return made
 
 
 def code_on(page: Page) -> str:
@@ -95,6 +111,29 @@ def test_a_pass_lives_on_the_phone_and_works_without_network(
     now = datetime.now(UTC)  # a phone's step is told by its own clock
     assert (step.claims.sub, step.fresh(now)) == (card.sub, True)
     assert not step.fresh(now + timedelta(minutes=3))
+
+    # The gate's own page, without network: the live code is no picture, the one of a while ago is.
+    seen = page.evaluate(
+        """async ([live, keys, now]) => {
+            const { read } = await import("/static/checkpoints/gate/codes.js");
+            const { judge } = await import("/static/checkpoints/gate/judge.js");
+            const bundle = { payload: { otherwise: { colour: "green", sentence: "" } }, madeAt: Date.now(),
+                classOf: async () => ({ colour: "green", sentence: "", listed: false }) };
+            const made = [];
+            for (const later of [0, 300_000]) {
+                const real = Date.now;
+                Date.now = () => real() + later;
+                const seen = await read(live, { pass_keys: keys, signers: [] });
+                Date.now = real;
+                const words = { words: {}, passCopied: "?" };
+                const { colour } = await judge(seen, bundle, words, now);
+                made.push([seen.kind, seen.numbers[0][1], seen.copied, colour]);
+            }
+            return made;
+        }""",
+        [text, gate_keys(), clock.now().timestamp() * 1000],  # the pass expires by the town's time
+    )
+    assert seen == [["pass", card.sub, False, "green"], ["pass", card.sub, True, "yellow"]]
 
     # The code is another one after at most 15 seconds.
     wait_until(lambda: code_on(page) not in ("", text), 25, "the code changes")

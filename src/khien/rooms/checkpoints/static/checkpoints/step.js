@@ -182,17 +182,19 @@ export async function verifyStep(text, passKeys, now) {
   if (!(await verifies(key, read.signature, toBeSigned(read.header, read.payload)))) {
     throw new RangeError("bad signature");
   }
-  const made = read.step === null ? null : read.step * STEP_S * 1000;
-  const age = made === null ? null : (now - made) / 1000;
-  let fresh = true;
-  if (read.point) {
-    const inTime = age !== null && age >= -EARLY_S && age <= FRESH_S;
-    fresh = inTime && (await verifies(read.point, read.stepSignature, joined(CONTEXT, read.stepped)));
-  }
+  const { fresh, age_s } = await freshness(read, now);
   return {
     sub: name(read.claims.get(2)), type: read.claims.get(-70001), name: read.claims.get(-70002) ?? "",
-    birthYear: read.claims.get(-70003) ?? null, expires: read.claims.get(4) * 1000, fresh, age_s: age,
+    birthYear: read.claims.get(-70003) ?? null, expires: read.claims.get(4) * 1000, fresh, age_s,
   };
+}
+
+async function freshness(read, now) {
+  const age = read.step === null ? null : (now - read.step * STEP_S * 1000) / 1000;
+  if (!read.point) return { fresh: true, age_s: age };
+  const inTime = age !== null && age >= -EARLY_S && age <= FRESH_S;
+  const fresh = inTime && (await verifies(read.point, read.stepSignature, joined(CONTEXT, read.stepped)));
+  return { fresh, age_s: age };
 }
 
 /** The pseudonym as 16 letters of base32, however the pass bears it. */

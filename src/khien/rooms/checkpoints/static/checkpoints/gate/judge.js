@@ -38,6 +38,7 @@ async function by(seen, bundle, text, now) {
     return { ...verdict, colour: "orange", reason: text.passExpired };
   }
   if (seen.kind === "pass" && seen.paper) verdict.note = text.comparePaper;
+  if (seen.copied && verdict.colour === "green") return { ...verdict, colour: "yellow", reason: text.passCopied };
   if (seen.copied) verdict.note = text.passCopied;
   if (seen.forAnother) verdict.note = text.forAnother;
   return verdict;
