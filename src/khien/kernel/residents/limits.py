@@ -79,10 +79,15 @@ def used_up(limit: Limit, key: str, now: datetime) -> bool:
 
 def give_back(limit: Limit, key: str) -> None:
     """What was taken turned out to be rightly asked: it does not count."""
+    values: dict[str, Any] = {
+        "every": timedelta(seconds=limit.every_s),
+        "kind": limit.kind,
+        "key": key,
+    }
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE residents_allowance SET full_at = full_at - %(every)s WHERE kind = %(kind)s AND key = %(key)s",
-            {"every": timedelta(seconds=limit.every_s), "kind": limit.kind, "key": key},
+            values,
         )
 
 
