@@ -14,7 +14,6 @@ from khien.kernel.presence import verbs as presence
 from khien.kernel.presence.stays import columns
 from khien.kernel.rules import retention
 from khien.kernel.staff import Role, system_actor
-from khien.rooms.checkpoints.models import PassCard
 from tests.factories import make_account
 from tests.journeys.conftest import Arrive
 from tests.journeys.town import PASSWORD, Town, at
@@ -92,7 +91,7 @@ def test_an_officer_helps_somebody_without_a_phone_by_keyboard(
     page.wait_for_url("**/help/")
     visitor.look()
     visitor.tab_to("[name=task]")
-    page.keyboard.press("Space")
+    page.keyboard.press("ArrowDown")
     visitor.tab_to("[name=number]")
     page.keyboard.type(who.number)
     visitor.tab_to("[name=purpose]")
@@ -103,17 +102,14 @@ def test_an_officer_helps_somebody_without_a_phone_by_keyboard(
     assert who.number not in page.url
     visitor.look()
     picture(visitor, "help-1100.png")
-    page.click("text=Mở: Thẻ Khiên")
-    page.wait_for_url("**/checkpoints/pass/")
+    page.click("text=Mở: Khai báo y tế")
+    page.wait_for_url("**/declarations/")
     assert f"Đang làm giúp {who.name}" in page.inner_text(".helping")
     visitor.look()
     visitor.widen(390)
-    picture(visitor, "help-pass-390.png")
-    page.click("main button >> nth=0")
-    page.wait_for_load_state()
-    assert PassCard.objects.filter(person=who.person, kind=PassCard.Kind.PHONE).exists()
+    picture(visitor, "help-declaration-390.png")
     page.click(".helping >> text=Kết thúc làm giúp")
     page.wait_for_url(f"**/desk/people/{who.person.public_id}/")
     assert "Đã kết thúc làm giúp" in page.inner_text("main")
-    visitor.open("/checkpoints/pass/")
+    visitor.open("/declarations/mine/")
     page.wait_for_url("**/sign-in/?next=**")

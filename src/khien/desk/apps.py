@@ -18,9 +18,10 @@ class DeskConfig(AppConfig):
             "desk.codes", Tick(codes.send_all_due, 2.0, "one-time codes that a web process left unsent")
         )
         desk_helpers = frozenset({Role.COMMUNE_OFFICER, Role.CLERK})
+        # On paper only: the page of the phone's pass would put the person's key on the officer's machine.
         help_tasks.add(
             "pass",
-            HelpTask(_("Thẻ Khiên"), "checkpoints:pass", frozenset({"checkpoints:pass"}), desk_helpers, 10),
+            HelpTask(_("Thẻ Khiên trên giấy"), "", frozenset(), desk_helpers, 10),
         )
         # Who may not see results by their role does not see them by helping either.
         help_tasks.add(

@@ -25,4 +25,6 @@ class SmsConfig(AppConfig):
             "sms.smpp",
             RetentionRule(_("Báo nhận và tin trả lời qua SMPP"), "retention.messages", store.forget),
         )
+        for table, column in (("receipt", "received_at"), ("reply", "received_at"), ("part", "sent_at")):
+            holdings.add(f"sms.smpp_{table}", Holding("sms.smpp", f"sms_smpp{table}", column))
         holdings.add("sms.simulated", Holding("sms.simulated", "sms_simulatedmessage", "at"))

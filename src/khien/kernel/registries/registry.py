@@ -125,8 +125,8 @@ class RetentionCheck:
 
 @dataclass(frozen=True, slots=True)
 class HelpTask:
-    """Something that staff do for a person at a desk: the page where it begins, all pages that belong to it (names
-    of addresses of resident pages, or "room:*"), and the roles that may do it for somebody."""
+    """Something that staff do for a person at a desk: the page where it begins ("": the session's own), all pages
+    that belong to it (names of addresses of resident pages, or "room:*"), and the roles that may do it for somebody."""
 
     label: str | Promise
     url_name: str

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import asdict
-from functools import partial
 
 from django.db import connection, transaction
 from django.utils.translation import gettext as _
