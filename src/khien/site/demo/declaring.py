@@ -21,14 +21,25 @@ EVERY_H = 60
 
 _DECLARE_SHARE = 0.94
 _ILL_SHARE = 0.001
+_PORTION = 10_000
 
 
 def declare_hours(state: DemoState, first: int, last: int) -> int:
     """Tell what was declared in the hours [first, last) of the demo; returns how many declarations."""
-    return sum(_declare_hour(state, hour) for hour in range(first, last))
+    told = 0
+    waiting: list[verbs.Known] = []
+    for hour in range(first, last):
+        waiting += _lines(state, hour)
+        if len(waiting) >= _PORTION or hour == last - 1:
+            told += verbs.load_declarations(
+                system_actor("demo"), form=reads.form_in_force("health"), lines=waiting
+            )
+            waiting = []
+    return told
 
 
-def _declare_hour(state: DemoState, hour: int) -> int:
+def _lines(state: DemoState, hour: int) -> list[verbs.Known]:
+    """What was declared in one hour."""
     numbers = [
         number
         for number in range(state.people)
@@ -74,7 +85,7 @@ def _declare_hour(state: DemoState, hour: int) -> int:
                 content=content,
             )
         )
-    return verbs.load_declarations(system_actor("demo"), form=reads.form_in_force("health"), lines=lines)
+    return lines
 
 
 def _draw(text: str) -> float:

@@ -12,10 +12,11 @@ from typing import Any
 
 from django.db import connection
 from django.utils.translation import gettext as _
+from psycopg.types.json import Jsonb
 
 from khien.kernel import clock
 from khien.kernel.acts import record, unchanged, verb
-from khien.kernel.bulk import reserve_ids
+from khien.kernel.bulk import copy_rows, reserve_ids
 from khien.kernel.errors import Conflict, Invalid
 from khien.kernel.forms import spec as forms
 from khien.kernel.forms.fields import numbered
@@ -377,11 +378,11 @@ def load_declarations(actor: Actor, *, form: Form, lines: Sequence[Known]) -> in
                 "phone": line.phone,
                 "unit": person.unit_id,
             },
-            channel=Declaration.Channel.PUBLIC,
+            channel=Declaration.Channel.PUBLIC.value,
             declared_at=line.at,
             received_at=line.at,
             valid_until=line.at + timedelta(hours=told.valid_hours),
-            match=Declaration.Match.LINKED,
+            match=Declaration.Match.LINKED.value,
             attention=list(told.reasons),
         )
         rows.append(row)
@@ -398,7 +399,15 @@ def load_declarations(actor: Actor, *, form: Form, lines: Sequence[Known]) -> in
                     opened_at=line.at,
                 )
             )
-    Declaration.objects.bulk_create(rows, batch_size=5000)
+    fields = Declaration._meta.concrete_fields
+    copy_rows(
+        Declaration,
+        [str(one.column) for one in fields],
+        (
+            [Jsonb(row.content) if one.name == "content" else getattr(row, one.attname) for one in fields]
+            for row in rows
+        ),
+    )
     Task.objects.bulk_create(tasks, batch_size=5000)
     by_pk = {row.pk: row for row in rows}
     for start in range(0, len(rows), 5000):
