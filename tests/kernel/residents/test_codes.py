@@ -10,9 +10,10 @@ from unittest import mock
 import pytest
 from django.db import connection
 
+from khien.kernel import limits
 from khien.kernel.errors import Conflict, Invalid
 from khien.kernel.people.models import Person
-from khien.kernel.residents import limits, reads, verbs
+from khien.kernel.residents import reads, verbs
 from khien.kernel.residents.models import MessageDay, SignInCode
 from khien.kernel.rules import verbs as rules
 from khien.kernel.rules.models import Rule

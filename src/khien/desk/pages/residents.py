@@ -26,7 +26,7 @@ from khien.kernel.errors import Problem
 from khien.kernel.people.models import Person
 from khien.kernel.people.phones import display, to_e164
 from khien.kernel.registries import resident_menu
-from khien.kernel.residents import limits, verbs
+from khien.kernel.residents import allowed, verbs
 from khien.kernel.residents.reads import people_with_phone
 from khien.kernel.staff.reads import RESIDENT_SESSION_KEY, RESIDENT_SHARED_KEY, RESIDENT_UNTIL_KEY
 
@@ -178,7 +178,7 @@ def me(request: Request) -> HttpResponse:
         "file": reads.person_file(request.actor, person, clock.now(), panels=False),
         "links": sorted(resident_menu, key=lambda entry: entry.order),
         "shared": bool(request.session.get(RESIDENT_SHARED_KEY)),
-        "minutes": round(limits.today().shared_session.total_seconds() / 60),
+        "minutes": round(allowed.today().shared_session.total_seconds() / 60),
     }
     return render(request, "desk/me.html", context)
 
@@ -217,7 +217,7 @@ def come_in(request: Request, person: Person, *, how: str, shared: bool, number:
         answer.set_cookie(
             BROWSER_COOKIE,
             browser,
-            max_age=limits.today().browser_kept,
+            max_age=allowed.today().browser_kept,
             httponly=True,
             samesite="Lax",
             secure=settings.SESSION_COOKIE_SECURE,
@@ -227,7 +227,7 @@ def come_in(request: Request, person: Person, *, how: str, shared: bool, number:
 
 def _hold(request: Request, *, shared: bool) -> None:
     """How long the session holds: hours on one's own phone, minutes after the last page on a shared one."""
-    held = limits.today()
+    held = allowed.today()
     if shared:
         request.session[RESIDENT_SHARED_KEY] = round(held.shared_session.total_seconds())
         request.session.set_expiry(0)  # and no longer than the browser is open

@@ -7,7 +7,7 @@ import ipaddress
 from django.conf import settings
 from django.http import HttpRequest
 
-from khien.kernel.residents import limits
+from khien.kernel import limits
 
 
 def block_of(request: HttpRequest) -> str:

@@ -7,10 +7,10 @@ from datetime import date, datetime
 
 from django.utils import timezone
 
-from khien.kernel import clock
+from khien.kernel import clock, limits
 from khien.kernel.people import identity
 from khien.kernel.people.models import IdentityDocument, Person
-from khien.kernel.residents import limits
+from khien.kernel.residents import allowed
 from khien.kernel.residents.models import HelpSession, KnownBrowser, MessageDay
 from khien.kernel.staff.actors import Actor
 from khien.kernel.staff.models import Account
@@ -45,7 +45,7 @@ def is_known_browser(number: str, browser: str) -> bool:
     return KnownBrowser.objects.filter(
         number_hash=limits.keyed("number", number),
         browser=limits.keyed("browser", browser),
-        seen_at__gt=timezone.now() - limits.today().browser_kept,
+        seen_at__gt=timezone.now() - allowed.today().browser_kept,
     ).exists()
 
 
@@ -72,7 +72,7 @@ def message_day() -> date:
 
 def budget() -> Budget:
     """How many one-time codes were sent today, of how many."""
-    cap = limits.today().house_day
+    cap = allowed.today().house_day
     row = MessageDay.objects.filter(day=message_day()).first() or MessageDay(day=message_day())
     return Budget(row.day, row.sent, cap, row.refused, row.alarm_at, row.exhausted_at)
 

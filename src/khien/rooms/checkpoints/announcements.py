@@ -22,7 +22,7 @@ from khien.kernel.registries import (
     ticks,
 )
 from khien.kernel.staff import Role
-from khien.rooms.checkpoints import allowances, coverage, jobs, reads, verbs
+from khien.rooms.checkpoints import coverage, jobs, reads, verbs
 
 
 def announce() -> None:
@@ -89,9 +89,6 @@ def announce() -> None:
     ticks.add("checkpoints.link", Tick(jobs.link_unknown_people, 60.0, "scans of people registered later"))
     ticks.add("checkpoints.bundle", Tick(jobs.build_bundle, 60.0, "what devices at gates know of people"))
     ticks.add("checkpoints.days", Tick(jobs.prepare_days_ahead, 300.0, "partitions of the coming days"))
-    ticks.add(
-        "checkpoints.allowances", Tick(allowances.forget_old, 600.0, "counters of limits that are over")
-    )
     refers_to_person("checkpoints.Scan", "person_id", ("day", "id"))
     holdings.add("checkpoints.scans", Holding("checkpoints.scans", "checkpoints_scan", "day"))
     holdings.add("checkpoints.scan_ids", Holding("checkpoints.scan_ids", "checkpoints_scanid", "day"))

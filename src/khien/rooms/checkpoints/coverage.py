@@ -13,7 +13,7 @@ from typing import Any
 
 from django.db.models import Count, Max, Q, QuerySet, Sum
 
-from khien.kernel import clock
+from khien.kernel import clock, limits
 from khien.kernel.errors import Invalid, NotFound
 from khien.kernel.people.phones import to_e164
 from khien.kernel.places.models import Place
@@ -22,7 +22,6 @@ from khien.kernel.rules import reads as rules
 from khien.kernel.staff import Actor, Role
 from khien.kernel.staff.models import Device
 from khien.kernel.units.models import AdminUnit, Tier
-from khien.rooms.checkpoints.allowances import hashed
 from khien.rooms.checkpoints.models import CommuneCoverage, PlaceCoverage, SilentNotice
 
 RULE = "checkpoints.silent_place"
@@ -250,7 +249,7 @@ def phone_hash(text: str) -> str:
         text = to_e164(text, textable=False)
     except Invalid:
         text = text.strip()
-    return hashed(f"owner:{text}")[:32]
+    return limits.keyed("owner", text)[:32]
 
 
 def notices(ids: Iterable[int]) -> list[SilentNotice]:

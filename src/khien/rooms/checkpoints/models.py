@@ -274,7 +274,6 @@ class TypedPerson(Scoped):
 
 # Posters, printing and coverage have a file of their own; Django looks for models here.
 from khien.rooms.checkpoints.poster_models import (  # noqa: E402
-    Allowance,
     CommuneCoverage,
     PlaceCoverage,
     Poster,
@@ -284,7 +283,6 @@ from khien.rooms.checkpoints.poster_models import (  # noqa: E402
 )
 
 __all__ = [
-    "Allowance",
     "CommuneCoverage",
     "Direction",
     "Due",

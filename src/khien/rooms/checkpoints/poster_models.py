@@ -191,17 +191,3 @@ class SilentNotice(Scoped):
 
     def __str__(self) -> str:
         return f"{self.place_id} {self.asked_at:%Y-%m-%d}"
-
-
-class Allowance(models.Model):
-    """How often something was done within a window: `key` is a keyed hash, never an address or a number."""
-
-    key = models.CharField(max_length=40, primary_key=True)
-    until = models.DateTimeField(help_text="end of the window")
-    used = models.IntegerField(default=1)
-
-    class Meta:
-        indexes: ClassVar = [models.Index(fields=["until"], name="allowance_until")]
-
-    def __str__(self) -> str:
-        return f"{self.key[:8]} {self.used}"

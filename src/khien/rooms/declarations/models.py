@@ -296,17 +296,4 @@ class HeldRow(Scoped):
         return f"{self.intake_id}/{self.line}"
 
 
-class Attempt(models.Model):
-    """A wrong answer to "is this your declaration?": by code and by address, hashed."""
-
-    key = models.CharField(max_length=64)
-    at = models.DateTimeField()
-
-    class Meta:
-        indexes: ClassVar = [models.Index(fields=["key", "at"], name="declaration_attempt")]
-
-    def __str__(self) -> str:
-        return f"{self.at:%H:%M}"
-
-
 Content = dict[str, Any]

@@ -21,10 +21,10 @@ from django.db import connection
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from khien.kernel import clock
+from khien.kernel import clock, limits
 from khien.kernel.acts import record, unchanged, verb
 from khien.kernel.errors import Conflict, Invalid
-from khien.kernel.residents import limits, reads
+from khien.kernel.residents import allowed, reads
 from khien.kernel.residents.models import Allowance, KnownBrowser, MessageDay, SignInCode
 from khien.kernel.staff import Actor, system_actor
 
@@ -56,7 +56,7 @@ def request_code(actor: Actor, *, number: str, block: str, browser: str = "") ->
     Raises `Conflict` (with the hour from which it works again) when the address block, the number or the day's
     messages are used up.
     """
-    now, held = timezone.now(), limits.today()
+    now, held = timezone.now(), allowed.today()
     _spend(held.asks, block, now)
     if reads.budget().exhausted_at is not None and not reads.is_known_browser(number, browser):
         raise Conflict(
@@ -132,7 +132,7 @@ def claim_code() -> ClaimedCode | bool | None:
 @verb()
 def _claim(actor: Actor) -> ClaimedCode | bool | None:
     """Take the next code that is to be sent, if its number is in the ledger and the day has messages left."""
-    now, held = timezone.now(), limits.today()
+    now, held = timezone.now(), allowed.today()
     row = (
         SignInCode.objects.select_for_update(skip_locked=True)
         .filter(send_at__lte=now)
@@ -185,7 +185,7 @@ def use_code(actor: Actor, *, number: str, code: str, block: str, browser: str =
     """Whether `code` is a living code of the phone; the right answer uses it up, and so do a few wrong ones where
     it has six digits. Raises `Invalid` when there is no living code, `Conflict` when the address block has tried
     too often."""
-    now, held = timezone.now(), limits.today()
+    now, held = timezone.now(), allowed.today()
     _spend(held.tries, block, now)
     key = limits.keyed("number", number)
     own = limits.keyed("browser", browser) if reads.is_known_browser(number, browser) else ""
@@ -233,7 +233,7 @@ def forget_codes(before: date) -> int:
     sessions, _rows = Session.objects.filter(expire_date__lt=moment).delete()
     now = timezone.now()
     Allowance.objects.filter(full_at__lt=now - timedelta(days=1)).delete()
-    KnownBrowser.objects.filter(seen_at__lt=now - limits.today().browser_kept).delete()
+    KnownBrowser.objects.filter(seen_at__lt=now - allowed.today().browser_kept).delete()
     return codes + sessions
 
 
@@ -252,7 +252,7 @@ def _minutes(wait: timedelta) -> int:
     return max(1, math.ceil(wait.total_seconds() / 60))
 
 
-def _contested(key: str, now: datetime, held: limits.Limits) -> bool:
+def _contested(key: str, now: datetime, held: allowed.Limits) -> bool:
     """Whether somebody is guessing: at this number within the last hour, or in the whole installation."""
     guessed = SignInCode.objects.filter(
         number_hash=key, created_at__gt=now - _CONTESTED, used_at__isnull=True, tries__gte=held.code_tries
@@ -260,7 +260,7 @@ def _contested(key: str, now: datetime, held: limits.Limits) -> bool:
     return guessed.exists() or limits.used_up(held.wrong, _HOUSE, now)
 
 
-def _message_left(held: limits.Limits, now: datetime, *, known: bool) -> bool:
+def _message_left(held: allowed.Limits, now: datetime, *, known: bool) -> bool:
     """Use one of the day's messages; strangers leave a share of them to browsers that are known."""
     cap = held.house_day if known else int(held.house_day * (1 - held.kept_for_known))
     day = reads.message_day()

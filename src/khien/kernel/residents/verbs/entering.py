@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from django.utils import timezone
 
+from khien.kernel import limits
 from khien.kernel.acts import record, verb
 from khien.kernel.people.models import Person
-from khien.kernel.residents import limits
 from khien.kernel.residents.models import KnownBrowser
 from khien.kernel.staff import Actor
 

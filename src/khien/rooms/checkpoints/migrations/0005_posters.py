@@ -31,17 +31,6 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.CreateModel(
-            name="Allowance",
-            fields=[
-                ("key", models.CharField(max_length=40, primary_key=True, serialize=False)),
-                ("until", models.DateTimeField(help_text="end of the window")),
-                ("used", models.IntegerField(default=1)),
-            ],
-            options={
-                "indexes": [models.Index(fields=["until"], name="allowance_until")],
-            },
-        ),
-        migrations.CreateModel(
             name="PrintRun",
             fields=[
                 (

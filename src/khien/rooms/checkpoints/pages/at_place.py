@@ -13,11 +13,12 @@ from django.utils.translation import gettext as _
 
 from khien.kernel import clock
 from khien.kernel.doors import Request, public_page
+from khien.kernel.doors.address import block_of
 from khien.kernel.errors import Invalid, NotFound, Problem
 from khien.kernel.people.models import Person
 from khien.kernel.places import reads as places
 from khien.kernel.staff.reads import NOBODY
-from khien.rooms.checkpoints import allowances, passes, posters, verbs
+from khien.rooms.checkpoints import passes, posters, verbs
 from khien.rooms.checkpoints.models import Direction
 from khien.rooms.checkpoints.verbs.checkins import MOST_COMPANIONS, lost_poster
 
@@ -106,7 +107,7 @@ def _checked_in(request: Request, code: str, check: str) -> HttpResponse:
         check=check,
         direction=given.get("direction", ""),
         event_id=event_id,
-        address=allowances.address_of(request),
+        block=block_of(request),
         pass_text=given.get("pass", ""),
         number=given.get("number", ""),
         name=given.get("name", ""),

@@ -10,31 +10,33 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid5
 
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from khien.kernel import clock
+from khien.kernel import clock, limits
 from khien.kernel.acts import record, unchanged, verb
 from khien.kernel.codes import cards
 from khien.kernel.errors import Invalid, NotFound, Problem
 from khien.kernel.language import fold
+from khien.kernel.limits import Limit, TooMany
 from khien.kernel.people import identity
 from khien.kernel.people.models import IdentityDocument, Person
 from khien.kernel.people.phones import to_e164
 from khien.kernel.people.verbs import register_person
 from khien.kernel.staff import Actor, system_actor
-from khien.rooms.checkpoints import allowances, passes, posters, steps
+from khien.rooms.checkpoints import passes, posters, steps
 from khien.rooms.checkpoints.models import Direction, Method, PassCard, ScanId
 from khien.rooms.checkpoints.verbs.scans import sender_of, store_scans
 
 POSTER = system_actor("poster")
 MOST_COMPANIONS = 20
-AN_ADDRESS = (400, timedelta(minutes=10))
+AN_ADDRESS = Limit("check_in_address", 400, 1.5)
 """People a network address: a market behind one Wi-Fi and a mobile network behind one address must get through."""
-A_NUMBER = (60, timedelta(hours=1))
+A_NUMBER = Limit("check_in_number", 60, 60)
 """People a number: a family that goes in and out of six shops."""
 SELF_TYPED, NAME_DIFFERS, OLD_POSTER = "self_typed", "name_differs", "old_poster"
 
@@ -75,7 +77,7 @@ def check_in_by_poster(
     check: str,
     direction: str,
     event_id: UUID,
-    address: str,
+    block: str,
     pass_text: str = "",
     number: str = "",
     name: str = "",
@@ -107,7 +109,7 @@ def check_in_by_poster(
     if ScanId.objects.filter(sender=sender_of(POSTER), id=event_id).exists():
         unchanged()
         return CheckIn(known.place.code, now, direction, many, again=True)
-    allowances.take(f"address:{address}", most=AN_ADDRESS[0], within=AN_ADDRESS[1], many=many)
+    _within(AN_ADDRESS, block, many)
     who = _who(actor, pass_text, number, name, many)
     if names and who.person_id is None:
         raise Invalid(
@@ -142,6 +144,14 @@ def check_in_by_poster(
     return CheckIn(known.place.code, now, direction, answer.stored)
 
 
+def _within(limit: Limit, key: str, many: int) -> None:
+    if not limits.take(limit, key, timezone.now(), many).allowed:
+        raise TooMany(
+            _("Quá nhiều lượt trong một lúc."),
+            way_out=_("Đợi vài phút rồi thử lại, hoặc đưa thẻ căn cước cho người trực."),
+        )
+
+
 def lost_poster() -> PosterLost:
     """What a phone is told that scanned a poster which was reported lost."""
     return PosterLost(
@@ -157,7 +167,7 @@ def _who(actor: Actor, pass_text: str, number: str, name: str, many: int) -> _Wh
         return _Who({"person": actor.person_id}, actor.person_id)
     name = _name(name, "name")
     kind, digits = _number(number)
-    allowances.take(f"number:{kind}:{digits}", most=A_NUMBER[0], within=A_NUMBER[1], many=many)
+    _within(A_NUMBER, limits.keyed("number", f"{kind}:{digits}"), many)
     if kind == "phone":
         return _of_phone(digits, name)
     return _of_document(kind, digits, name)

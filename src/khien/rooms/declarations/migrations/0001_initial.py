@@ -39,22 +39,6 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name="Attempt",
-            fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
-                ),
-                ("key", models.CharField(max_length=64)),
-                ("at", models.DateTimeField()),
-            ],
-            options={
-                "indexes": [models.Index(fields=["key", "at"], name="declaration_attempt")],
-            },
-        ),
-        migrations.CreateModel(
             name="Company",
             fields=[
                 (

@@ -10,6 +10,7 @@ from django.views.decorators.cache import never_cache
 from khien.kernel import clock
 from khien.kernel.acts import read
 from khien.kernel.doors import Request, public_page, staff_page
+from khien.kernel.doors.address import block_of
 from khien.kernel.errors import Problem
 from khien.kernel.forms.telling import told
 from khien.kernel.staff import Role
@@ -28,9 +29,7 @@ def find(request: Request) -> HttpResponse:
     form = OpenForm(request.POST or None, initial={"code": request.GET.get("code", "")[:40]})
     if request.method == "POST" and form.is_valid():
         try:
-            row = verbs.open_with_code(
-                request.actor, address=request.META.get("REMOTE_ADDR", ""), **form.cleaned_data
-            )
+            row = verbs.open_with_code(request.actor, block=block_of(request), **form.cleaned_data)
         except Problem as wrong:
             form.add_error("proof", str(wrong))
         else:

@@ -2,35 +2,37 @@
 
 from __future__ import annotations
 
-import hashlib
-from datetime import timedelta
-
+from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext as _
 
-from khien.kernel import clock
+from khien.kernel import limits
 from khien.kernel.acts import record, verb
-from khien.kernel.errors import Conflict, Problem
+from khien.kernel.limits import Limit, TooMany
 from khien.kernel.staff import Actor
 from khien.rooms.declarations import codes
-from khien.rooms.declarations.models import HELPERS, Attempt, Declaration
+from khien.rooms.declarations.models import HELPERS, Declaration
 
-WRONG_A_CODE = 5
-WRONG_AN_ADDRESS = 30
-WINDOW = timedelta(hours=1)
+WRONG_A_CODE = Limit("declaration_code", 5, 720)
+WRONG_AN_ADDRESS = Limit("declaration_address", 30, 120)
 
 
 @verb(*HELPERS, residents=True)
-def open_with_code(actor: Actor, *, code: str, proof: str, address: str) -> Declaration | None:
+def open_with_code(actor: Actor, *, code: str, proof: str, block: str) -> Declaration | None:
     """The declaration of a code when `proof` is its birth year or the last 4 digits of its phone; None when the two
-    do not belong together or there is none: the page says the same. Raises `Conflict` after too many wrong tries
-    of a code (5 an hour, right ones no longer count) or from an address (30 an hour)."""
+    do not belong together or there is none: the page says the same. Raises `TooMany` after too many wrong tries
+    of a code (5 an hour, right ones no longer count) or from an address block (30 an hour)."""
     text = codes.parsed(code)
-    keys = [_key("code", text or code), _key("address", address)]
-    since = clock.now() - WINDOW
-    for key, limit in zip(keys, (WRONG_A_CODE, WRONG_AN_ADDRESS), strict=True):
-        if Attempt.objects.filter(key=key, at__gt=since).count() >= limit:
-            raise _TooMany()
+    counted = ((WRONG_A_CODE, limits.keyed("declaration", text or code)), (WRONG_AN_ADDRESS, block))
+    now = timezone.now()
+    # Taken before the look, so that many at once get no more tries than one after the other; given back when right.
+    if not all(limits.take(limit, key, now).allowed for limit, key in counted):
+        raise TooMany(
+            _("Đã nhập sai quá nhiều lần."),
+            code="too_many_tries",
+            field="proof",
+            way_out=_("Thử lại sau một giờ, hoặc nhờ trạm y tế xã mở giúp."),
+        )
     row = Declaration.objects.filter(code=text).first() if text else None
     proof = "".join(c for c in proof if c.isascii() and c.isdigit())
     if row is not None and len(proof) == 4:
@@ -39,24 +41,9 @@ def open_with_code(actor: Actor, *, code: str, proof: str, address: str) -> Decl
             constant_time_compare(proof, row.phone[-4:]),
         ]
         if any(right):
+            for limit, key in counted:
+                limits.give_back(limit, key)
             record(actor, row, persons=[row.person_id])
             return row
-    Attempt.objects.filter(at__lt=since).delete()
-    Attempt.objects.bulk_create(Attempt(key=key, at=clock.now()) for key in keys)
     record(actor, "declarations.attempt")
     return None
-
-
-class _TooMany(Conflict):
-    def __init__(self) -> None:
-        Problem.__init__(
-            self,
-            _("Đã nhập sai quá nhiều lần."),
-            code="too_many_tries",
-            field="proof",
-            way_out=_("Thử lại sau một giờ, hoặc nhờ trạm y tế xã mở giúp."),
-        )
-
-
-def _key(sort: str, text: str) -> str:
-    return hashlib.sha256(f"{sort}:{text}".encode()).hexdigest()
