@@ -18,10 +18,12 @@ ROOT = Path(__file__).parents[2]
 
 SMALLEST = {
     "coverage": "--seeds 1 --people 3000",
+    "gate": "--scans 3 --restricted 5",
     "ingest": "--scans 3200 --rounds 1 --people 500 --seconds 1",
     "load": "--rate 100 --residents 40 --seconds 2",
     "origins": "--people 3000 --days 14 --worlds 1 --coverage 0.5",
     "precision": "--people 3000 --days 14 --worlds 1 --coverage 0.5",
+    "posters": "--posters 20 --cards 20",
     "presence": "--people 500 --scans 3000 --rate 400 --seconds 1",
     "sms": "--messages 300 --rounds 1",
     "search": "--people 300 --queries 12",

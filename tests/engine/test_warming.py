@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
-import numba
 import pytest
 
 from khien.engine import warming
-from khien.engine.compiled import meeting
 
 
 def test_other_sources_have_another_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -24,5 +24,9 @@ def test_other_sources_have_another_cache(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_a_cache_beside_the_sources_is_of_their_version() -> None:
-    assert "NUMBA_CACHE_DIR" in os.environ or warming.cache_name() in numba.config.CACHE_DIR
-    assert meeting.present._cache.cache_path.startswith(numba.config.CACHE_DIR)
+    environment = {name: value for name, value in os.environ.items() if name != "NUMBA_CACHE_DIR"}
+    program = "from khien.engine.compiled import meeting; print(meeting.present._cache.cache_path)"
+    told = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
+    )
+    assert f"/{warming.cache_name()}" in told.stdout

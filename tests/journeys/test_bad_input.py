@@ -140,8 +140,8 @@ def test_a_result_for_a_closed_case_waits_for_a_tracer(town: Town, arrive: Arriv
 def test_a_guard_is_told_what_to_do_with_a_malformed_code(town: Town, arrive: Arrive) -> None:
     guard = arrive("guard", width=390)
     for language, word, way_out in (
-        ("vi", "Chưa ghi nhận", "Quét mã khác hoặc nhập số CCCD."),
-        ("en", "Not recorded", "Scan another code or type the identity number."),
+        ("vi", "Chưa ghi nhận", "Quét thẻ Khiên hoặc CCCD."),
+        ("en", "Not recorded", "Scan the Khiên pass or the identity card."),
     ):
         if language == "en":
             speak_english(guard)

@@ -137,7 +137,7 @@ def test_a_malformed_code_gets_a_clear_answer(visitor: Visitor, market: Place) -
     typed(visitor.page, f"{NUMBER}|Nguyễn Văn An|15011990")
     expect(visitor.page.locator("#verdict")).to_contain_text("nhập 12 số in trên thẻ", timeout=WAIT_MS)
     typed(visitor.page, "https://example.com/")
-    expect(visitor.page.locator("#verdict")).to_contain_text("không phải thẻ Khiên", timeout=WAIT_MS)
+    expect(visitor.page.locator("#verdict")).to_contain_text("không phải mã của người", timeout=WAIT_MS)
     assert Scan.objects.count() == 0
 
 

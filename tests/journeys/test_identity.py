@@ -90,7 +90,7 @@ def test_a_resident_comes_in_by_identity_and_goes_out_of_both(
     visitor.page.click("main button:has-text('Thoát')")
     visitor.page.wait_for_url("**/sign-out/?by=identity")
     assert visitor.faults() == []
-    visitor.page.click("text=Thoát cả VNeID")
+    visitor.page.click("a:has-text('Thoát cả VNeID')")
     visitor.page.click("button[name=logout]")
     visitor.page.wait_for_url(f"{visitor.address}/")
     visitor.open("/me/")

@@ -206,7 +206,9 @@ def chaos(world: World) -> None:
     killed_postgres = filled = False
     while not world.stop.wait(0.1):
         try:
-            taken = int(world.rows("SELECT count(*) FROM checkpoints_scanid")[0][0])
+            taken = int(
+                world.rows("SELECT count(*) FROM checkpoints_scanid WHERE sender LIKE 'device:%'")[0][0]
+            )
         except psycopg.OperationalError:
             continue
         if not killed_postgres and taken > EVENTS // 4:
@@ -227,6 +229,15 @@ def chaos(world: World) -> None:
                     world.faults["worker killed"] += 1
                 except psutil.Error:
                     continue
+
+
+def make_the_ids_large(world: World) -> None:
+    """Ids of an older time, so that theirs is the largest file and outgrows a segment of the log: it fills up first."""
+    with psycopg.connect(world.here.server.dsn(), autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO checkpoints_scanid (sender, id, day, payload_hash) SELECT 'system:older', gen_random_uuid(),"
+            " current_date, repeat('0', 32) FROM generate_series(1, 300000)"
+        )
 
 
 def full_disk(world: World) -> None:
@@ -308,6 +319,8 @@ def test_a_hundred_thousand_events(installation: Installation, tmp_path: Path) -
     for number in (2, 3):
         own[number] |= {event["id"] for event in devices[number].waiting()}
 
+    if EVENTS >= LARGE:
+        make_the_ids_large(world)
     faults: list[BaseException] = []
 
     def work(number: int) -> None:

@@ -10,6 +10,7 @@ from datetime import date, timedelta
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from khien.kernel import clock
 from khien.kernel.audit.models import AuditLine
@@ -154,7 +155,9 @@ def test_a_code_shows_a_guard_the_colour_and_no_more(ground: Ground) -> None:
     assert "gõ sai một ký tự" in wrong
 
 
-def test_the_declarer_opens_it_with_what_only_they_know_and_guessing_ends_soon(ground: Ground) -> None:
+def test_the_declarer_opens_it_with_what_only_they_know_and_guessing_ends_soon(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
     row = verbs.declare(
         SYSTEM,
         form=ground.health,
@@ -168,11 +171,13 @@ def test_the_declarer_opens_it_with_what_only_they_know_and_guessing_ends_soon(g
         assert client.post("/declarations/find/", {"code": row.code, "proof": str(year)}).status_code == 422
     page = client.post("/declarations/find/", {"code": row.code, "proof": "1986"}).content.decode()
     assert "quá nhiều lần" in page
-    with clock.reads.frozen_at(NOON + timedelta(hours=1, minutes=1)):
+    later = timezone.now() + timedelta(hours=1, minutes=1)
+    with monkeypatch.context() as patch:
+        patch.setattr(timezone, "now", lambda: later)
         assert client.post("/declarations/find/", {"code": row.code, "proof": "5678"}).status_code == 302
-        assert "Ngõ 7" in client.get("/declarations/opened/").content.decode()
-        again = client.get("/declarations/again/health/")
-        assert 'value="Ngõ 7"' in client.get(again.url).content.decode()
+    assert "Ngõ 7" in client.get("/declarations/opened/").content.decode()
+    again = client.get("/declarations/again/health/")
+    assert 'value="Ngõ 7"' in client.get(again.url).content.decode()
 
 
 def test_a_clerk_helps_and_papers_come_in_a_row(ground: Ground) -> None:

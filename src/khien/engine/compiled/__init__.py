@@ -8,11 +8,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import numba
-
 from khien.engine.warming import cache_name
 
 _BESIDE = Path(__file__).parent
 
 if "NUMBA_CACHE_DIR" not in os.environ and os.access(_BESIDE, os.W_OK):
-    numba.config.CACHE_DIR = str(_BESIDE / "__pycache__" / cache_name())  # type: ignore[attr-defined]
+    # Before numba is imported, which reads it then; not by importing it, which takes a second.
+    os.environ["NUMBA_CACHE_DIR"] = str(_BESIDE / "__pycache__" / cache_name())

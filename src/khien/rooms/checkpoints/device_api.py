@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseNotModified
@@ -176,13 +176,21 @@ def heartbeat(request: HttpRequest, body: HeartbeatIn) -> dict[str, Any]:
     note_heartbeat(
         device,
         unsent=body.unsent,
-        unsent_since=None if body.oldest is None else body.oldest + offset,
+        unsent_since=_moved(body.oldest, offset),
         bundle_version=body.bundle,
         app_version=body.app,
         clock_offset_ms=round(offset.total_seconds() * 1000),
     )
     build = bundle.latest()
     return {"server_time": now, "bundle": "" if build is None else str(build.pk)}
+
+
+def _moved(moment: datetime | None, offset: timedelta) -> datetime | None:
+    """A moment of the device's clock by ours; None where no calendar reaches."""
+    try:
+        return None if moment is None else (moment.astimezone(UTC) + offset)
+    except OverflowError:
+        return None
 
 
 def _build() -> GateBuild:

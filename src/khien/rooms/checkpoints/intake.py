@@ -95,7 +95,10 @@ class BatchClock:
         flags: tuple[str, ...] = ()
         at, quality = said, Quality.SAID
         if sent is not None:
-            at, quality = received - (sent - said), Quality.SENT
+            try:
+                at, quality = received - (sent - said), Quality.SENT
+            except OverflowError:  # clocks at both ends of the calendar
+                return received, Quality.RECEIVED, ("clock",)
             if abs(received - sent) > CLOCK_TOLERANCE:
                 flags = ("clock",)
         if at > received + CLOCK_TOLERANCE:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -122,4 +123,6 @@ def play(scene: Callable[[], Awaitable[None]]) -> None:
         async with asyncio.timeout(60):
             await scene()
 
-    asyncio.run(timed())
+    # In a thread of its own: a browser of another test may have left a running loop in this one.
+    with ThreadPoolExecutor(1) as alone:
+        alone.submit(asyncio.run, timed()).result()

@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-import asyncio
-
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from khien.gateways.sms.interface import Answer
 from khien.gateways.sms.smpp import pdu
 from khien.gateways.sms.smpp.lanes import Batch, Lane, Lanes, Outgoing, Result, TokenBucket
+from tests.gateways.sms.smpp.conftest import play
 
 
 @settings(deadline=None)
@@ -55,7 +54,7 @@ def test_the_urgent_goes_first_and_the_last_places_are_not_for_campaigns() -> No
         order = [queue.take(0.0, last_places=last) for last in (False, True, True, False, False)]
         assert [item and item.place for item in order] == [3, 2, None, 0, 1]
 
-    asyncio.run(scene())
+    play(scene)
 
 
 def test_a_pause_keeps_what_waits_and_lets_a_message_that_is_half_sent_finish() -> None:
@@ -75,4 +74,4 @@ def test_a_pause_keeps_what_waits_and_lets_a_message_that_is_half_sent_finish() 
         items[2].settle(Result(Answer.THROTTLED))
         assert not batch.done.done()
 
-    asyncio.run(scene())
+    play(scene)
