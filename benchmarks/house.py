@@ -15,7 +15,7 @@ from pathlib import Path
 
 import click
 
-from khien.engine.warming import cache_name
+from khien.engine.compiled import cache_name
 
 
 @contextmanager

@@ -7,19 +7,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
-from khien.engine import warming
+from khien.engine.compiled import cache_name
 
 
-def test_other_sources_have_another_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "compiled").mkdir()
-    monkeypatch.setattr(warming, "__file__", str(tmp_path / "warming.py"))
+def test_other_sources_have_another_cache(tmp_path: Path) -> None:
     names = set()
     for helper in ("a = 1", "a = 2", "a = 1"):
-        (tmp_path / "compiled/meeting.py").write_text(helper)
-        (tmp_path / "compiled/sweeping.py").write_text("from meeting import a")
-        names.add(warming.cache_name())
+        (tmp_path / "meeting.py").write_text(helper)
+        (tmp_path / "sweeping.py").write_text("from meeting import a")
+        names.add(cache_name(tmp_path))
     assert len(names) == 2
 
 
@@ -29,4 +25,4 @@ def test_a_cache_beside_the_sources_is_of_their_version() -> None:
     told = subprocess.run(
         [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
     )
-    assert f"/{warming.cache_name()}" in told.stdout
+    assert f"/{cache_name()}" in told.stdout

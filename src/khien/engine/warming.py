@@ -7,7 +7,6 @@ is compiled anew in each process, into a folder of its own.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import tempfile
 from pathlib import Path
@@ -66,13 +65,6 @@ def have_a_cache() -> None:
     home = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
     if not any(os.access(_existing(folder), os.W_OK) for folder in (beside, home / "numba")):
         os.environ["NUMBA_CACHE_DIR"] = tempfile.mkdtemp(prefix="khien-numba-")
-
-
-def cache_name() -> str:
-    """A name for a cache that outlives an upgrade: another one for other sources. numba looks at a kernel's own file
-    only, and would go on using one whose helpers in another file have changed."""
-    sources = sorted((Path(__file__).parent / "compiled").glob("*.py"))
-    return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:16]
 
 
 def _existing(folder: Path) -> Path:

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import click
 
-from khien.engine import warming
+from khien.engine import compiled
 from khien.site import database, environment
 from khien.site.environment import SettingError
 from khien.site.postgres import PostgresError, Server, die_with_parent
@@ -288,7 +288,8 @@ def run_installation(
     data = environment.data_folder()
     # The children must find the same places, whoever they are.
     os.environ["KHIEN_DATA"] = str(data)
-    os.environ.setdefault("NUMBA_CACHE_DIR", str(data / "numba" / warming.cache_name()))
+    if os.environ.get("NUMBA_CACHE_DIR") in (None, compiled.BESIDE):
+        os.environ["NUMBA_CACHE_DIR"] = str(data / "numba" / compiled.cache_name())
     (data / "static").mkdir(parents=True, exist_ok=True)
     _check_settings()
     logging.basicConfig(
