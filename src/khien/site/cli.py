@@ -39,6 +39,10 @@ DATABASE_COMMANDS: dict[str, tuple[str, str]] = {
     "engine status": ("khien.site.engine:status", "how far the engine's segments go"),
     "engine rebuild": ("khien.site.engine:rebuild", "make the engine's segments anew from the database"),
     "retention prove": ("khien.kernel.rules.command:prove", "check that nothing is kept beyond its rule"),
+    "presence derive": (
+        "khien.rooms.checkpoints.command:derive",
+        "derive the stays of some days once more from their scans",
+    ),
     "audit verify": ("khien.kernel.audit.command:verify", "check the chain of the audit lines"),
     "import linelist": ("khien.rooms.tracing.command:import_linelist", "read a line list of cases"),
     "import contacts": ("khien.rooms.tracing.command:import_contacts", "read a log of who was near whom"),

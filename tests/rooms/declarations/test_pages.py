@@ -14,10 +14,12 @@ from django.utils import timezone
 
 from khien.kernel import clock
 from khien.kernel.audit.models import AuditLine
+from khien.kernel.limits import Limit
 from khien.kernel.staff import Role
 from khien.kernel.staff.reads import RESIDENT_SESSION_KEY
 from khien.rooms.declarations import codes, verbs
 from khien.rooms.declarations.models import Declaration, RiskArea, Task
+from khien.rooms.declarations.pages import entering
 from tests.factories import NOON, make_account, make_person
 from tests.rooms.declarations.conftest import SYSTEM, Ground
 
@@ -178,6 +180,18 @@ def test_the_declarer_opens_it_with_what_only_they_know_and_guessing_ends_soon(
     assert "Ngõ 7" in client.get("/declarations/opened/").content.decode()
     again = client.get("/declarations/again/health/")
     assert 'value="Ngõ 7"' in client.get(again.url).content.decode()
+
+
+def test_a_flood_of_declarations_from_one_network_is_stopped_and_says_what_to_do(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(entering, "FROM_AN_ADDRESS", Limit("declaration_from", 2, 3600))
+    pages = [
+        Client().post("/declarations/new/health/", typed(ground, phone=f"091234567{n}")) for n in range(3)
+    ]
+    assert [page.status_code for page in pages] == [302, 302, 422]
+    assert "vẫn ở trên máy này" in pages[2].content.decode()
+    assert Declaration.objects.count() == 2
 
 
 def test_a_clerk_helps_and_papers_come_in_a_row(ground: Ground) -> None:

@@ -10,18 +10,22 @@ from django.http import HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.safestring import mark_safe
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 
-from khien.kernel import clock
+from khien.kernel import clock, limits
 from khien.kernel.acts import read
 from khien.kernel.documents import qr
 from khien.kernel.doors import Request, public_page, resident_page
+from khien.kernel.doors.address import block_of
 from khien.kernel.errors import Problem
 from khien.kernel.forms.sheet import Sheet
 from khien.kernel.forms.spec import Rows
 from khien.kernel.forms.units import Country
+from khien.kernel.limits import Limit, TooMany
 from khien.kernel.people.models import Person
 from khien.rooms.declarations import codes, reads, verbs
 from khien.rooms.declarations.models import Declaration, Form
@@ -34,6 +38,21 @@ PREFILL = "declarations_prefill"
 def index(request: Request) -> HttpResponse:
     """Which form; or a declaration that was made."""
     return render(request, "declarations/index.html", {"forms": reads.forms_in_force()})
+
+
+FROM_AN_ADDRESS = Limit("declaration_from", 300, 12)
+"""Without a sign-in: a market or an office behind one address gets through, a flood does not."""
+
+
+def _not_too_many(request: Request) -> None:
+    if request.actor.person_id or request.actor.kind == "staff":
+        return
+    if not limits.take(FROM_AN_ADDRESS, block_of(request), timezone.now()).allowed:
+        raise TooMany(
+            _("Quá nhiều tờ khai từ mạng này trong một lúc."),
+            field="",
+            way_out=_("Đợi vài phút rồi gửi lại; tờ khai vẫn ở trên máy này. Hoặc khai tại trạm y tế xã."),
+        )
 
 
 @public_page
@@ -55,6 +74,7 @@ def new(request: Request, key: str) -> HttpResponse:
                 else Declaration.Channel.PUBLIC
             )
             try:
+                _not_too_many(request)
                 declared = verbs.declare(
                     request.actor,
                     form=form,
