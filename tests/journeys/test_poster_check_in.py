@@ -170,7 +170,7 @@ def test_the_officers_pages_are_whole(town: Town, arrive: Arrive, picture: Any) 
             check=path_of(town)[-8:],
             direction=direction,
             event_id=uuid4(),
-            address="198.51.100.7",
+            block="a network",
             number="0912345678",
             name="Trần Thị Bình",
         )
