@@ -197,7 +197,6 @@ def browsers_of(profile: Path) -> list[int]:
     return found
 
 
-@pytest.mark.slow  # fails now and then, not understood: what waits sometimes goes out later than it should
 def test_a_revoked_device_wipes_people_and_still_delivers(
     phone: Visitor, line: gate.Line, market: Place
 ) -> None:
@@ -210,8 +209,7 @@ def test_a_revoked_device_wipes_people_and_still_delivers(
     line.join()
     page.evaluate("dispatchEvent(new Event('online'))")
     expect(page.locator("#enrol-lost")).to_contain_text("đã bị thu hồi", timeout=gate.WAIT_MS)
-    # At once when the queue hears of it first; at the next tick, a minute later, when the heartbeat does.
-    wait_until(lambda: HeldScan.objects.filter(reason="device_revoked").count() == 1, 100)
+    wait_until(lambda: HeldScan.objects.filter(reason="device_revoked").count() == 1, 30)
     gate.queue(page, 0)
     left = page.evaluate(
         "new Promise(done => { const o = indexedDB.open('khien-gate-app'); o.onsuccess = () => { const t ="
@@ -223,7 +221,8 @@ def test_a_revoked_device_wipes_people_and_still_delivers(
     assert Scan.objects.count() == 0
     # A new code makes it a device again.
     page.fill("#enrol-code", gate.new_code(market, "Máy cũ, ghi danh lại"))
-    page.click("#enrol-form .act--main")
+    with page.expect_event("load"):  # it starts from the beginning; the old page was "ready" too
+        page.click("#enrol-form .act--main")
     page.wait_for_selector("body[data-started=ready]", timeout=gate.WAIT_MS)
     gate.type_number(page, CCCD)
     wait_until(lambda: Scan.objects.count() == 1, 30)
