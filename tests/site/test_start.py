@@ -12,7 +12,7 @@ import django
 django.setup()
 from django.urls import get_resolver
 get_resolver().url_patterns
-print(*sorted({"numba", "scipy.stats", "ray"} & set(sys.modules)))
+print(*sorted({"numba", "scipy.stats", "ray", "openpyxl"} & set(sys.modules)))
 """
 
 

@@ -7,6 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from khien.kernel import clock
 from khien.kernel.staff import Actor, Role
+from khien.kernel.staff.scope import within
 from khien.kernel.units.models import AdminUnit
 
 
@@ -31,9 +32,7 @@ class GrantForm(forms.Form):
 
     def __init__(self, actor: Actor, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        units = AdminUnit.objects.none()
-        for path in actor.paths(Role.ADMINISTRATOR):
-            units = units | AdminUnit.objects.filter(path__startswith=path)
+        units = AdminUnit.objects.filter(within(actor, "path", Role.ADMINISTRATOR))
         field = self.fields["unit"]
         assert isinstance(field, forms.ModelChoiceField)
         field.queryset = units.filter(during__contains=clock.today()).order_by("tier", "sort_key")

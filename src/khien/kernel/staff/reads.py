@@ -13,6 +13,9 @@ from khien.kernel import clock
 from khien.kernel.staff.actors import Actor, Grant
 from khien.kernel.staff.models import Account, Device, RoleGrant
 from khien.kernel.staff.roles import Role
+from khien.kernel.staff.scope import within
+from khien.kernel.units import reads as units
+from khien.kernel.units.models import AdminUnit, Tier
 from khien.kernel.units.reads import scope_paths
 
 RESIDENT_SESSION_KEY = "resident_person_id"
@@ -62,12 +65,17 @@ def accounts_seen_by(actor: Actor) -> QuerySet[Account]:
     """The accounts an administrator looks after: those with a role inside their units, and those with none yet."""
     if actor.sees_everything:
         return Account.objects.all()
-    inside = Q(pk__in=[])
-    for path in actor.paths(Role.ADMINISTRATOR):
-        inside |= Q(pk__in=RoleGrant.objects.filter(unit__path__startswith=path).values("account_id"))
+    grants = RoleGrant.objects.filter(within(actor, "unit__path", Role.ADMINISTRATOR))
+    inside = Q(pk__in=grants.values("account_id"))
     if actor.has(Role.ADMINISTRATOR):
         inside |= ~Q(pk__in=RoleGrant.objects.values("account_id"))
     return Account.objects.filter(inside)
+
+
+def communes_of(actor: Actor, *roles: str) -> QuerySet[AdminUnit]:
+    """The communes of today inside the actor's units (for these roles), in Vietnamese order."""
+    communes = units.on(clock.today()).filter(within(actor, "path", *roles), tier=Tier.COMMUNE)
+    return communes.order_by("sort_key")
 
 
 def actor_of_request(request: HttpRequest) -> Actor:

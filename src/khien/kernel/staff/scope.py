@@ -21,6 +21,19 @@ from django.db.models import Q
 from khien.kernel.staff.actors import Actor
 
 
+def within(actor: Actor, path: str, *roles: str) -> Q:
+    """The rows whose unit lies in the units where the actor holds one of the roles (any role when none is named).
+
+    `path` is the look-up of the unit's path, "unit__path" say. For the system every row, for nobody none.
+    """
+    if actor.sees_everything:
+        return Q()
+    inside = Q(pk__in=[])
+    for prefix in actor.paths(*roles):
+        inside |= Q(**{f"{path}__startswith": prefix})
+    return inside
+
+
 class ScopedQuerySet(models.QuerySet[Any]):
     def seen_by(self, actor: Actor) -> Self:
         """Only the rows that the actor may see: of their units for staff, their own for residents."""
@@ -30,11 +43,8 @@ class ScopedQuerySet(models.QuerySet[Any]):
         allowed = Q(pk__in=[])
         if actor.person_id is not None and model.scope_person is not None:
             allowed |= Q(**{f"{model.scope_person}_id" if model.scope_person else "pk": actor.person_id})
-        paths = actor.paths(*model.scope_roles)
-        prefix = f"{model.scope_unit}__path" if model.scope_unit else "path"
-        for path in paths:
-            allowed |= Q(**{f"{prefix}__startswith": path})
-        return self.filter(allowed)
+        path = f"{model.scope_unit}__path" if model.scope_unit else "path"
+        return self.filter(allowed | within(actor, path, *model.scope_roles))
 
 
 class Scoped(models.Model):

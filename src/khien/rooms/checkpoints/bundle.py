@@ -23,7 +23,6 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from django.conf import settings
-from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from khien.kernel import clock, keys
@@ -34,6 +33,7 @@ from khien.kernel.places.models import Place
 from khien.kernel.rules import reads as rules
 from khien.kernel.staff.models import Device
 from khien.kernel.staff.reads import actor_of_device
+from khien.kernel.staff.scope import within
 from khien.kernel.standing import colours
 from khien.kernel.standing.models import Standing
 from khien.rooms.checkpoints import filters
@@ -261,10 +261,7 @@ def bundle_keys() -> list[dict[str, str]]:
 def places_of(device: Device) -> list[dict[str, str]]:
     """Where the device works: the places named for it, or all open ones of its units, but for homes."""
     actor = actor_of_device(device)
-    where = Q()
-    for path in actor.paths():
-        where |= Q(unit__path__startswith=path)
-    found = Place.objects.filter(where, closed_at__isnull=True).exclude(kind_id="home")
+    found = Place.objects.filter(within(actor, "unit__path"), closed_at__isnull=True).exclude(kind_id="home")
     if device.place_ids:
         found = found.filter(pk__in=device.place_ids)
     rows = found.select_related("unit", "kind").order_by("name_folded", "pk")[:MOST_PLACES]

@@ -7,22 +7,10 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from khien.kernel import clock
 from khien.kernel.places import reads as places
 from khien.kernel.staff import Actor
-from khien.kernel.units import reads as units
-from khien.kernel.units.models import AdminUnit, Tier
-
-
-def communes_of(actor: Actor, *roles: str) -> Any:
-    """The communes of today within the actor's units for these roles."""
-    found = units.on(clock.today()).filter(tier=Tier.COMMUNE).order_by("sort_key")
-    if actor.sees_everything:
-        return found
-    chosen = AdminUnit.objects.none()
-    for path in actor.paths(*roles):
-        chosen = chosen | found.filter(path__startswith=path)
-    return chosen.order_by("sort_key")
+from khien.kernel.staff.reads import communes_of
+from khien.kernel.units.models import AdminUnit
 
 
 class UnitChoice(forms.ModelChoiceField):

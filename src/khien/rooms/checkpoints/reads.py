@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.db import connection
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
 from khien.kernel import clock
 from khien.kernel.acts import read
@@ -20,6 +20,7 @@ from khien.kernel.presence import reads as presence
 from khien.kernel.registries import SearchHit
 from khien.kernel.staff import Actor, Role
 from khien.kernel.staff.models import Device
+from khien.kernel.staff.scope import within
 from khien.rooms.checkpoints import typed
 from khien.rooms.checkpoints.models import HeldScan, PassCard, TypedPerson
 
@@ -85,14 +86,8 @@ def held(actor: Actor, *, settled: bool = False) -> QuerySet[HeldScan]:
 
 def devices(actor: Actor) -> QuerySet[Device]:
     """The devices of the units that the actor administers, or whose commune the actor works for."""
-    found = Device.objects.select_related("unit").order_by("state", "name")
-    if actor.sees_everything:
-        return found
-    paths = actor.paths(Role.ADMINISTRATOR, Role.COMMUNE_OFFICER)
-    chosen = Device.objects.none()
-    for path in paths:
-        chosen = chosen | found.filter(unit__path__startswith=path)
-    return chosen.order_by("state", "name")
+    inside = within(actor, "unit__path", Role.ADMINISTRATOR, Role.COMMUNE_OFFICER)
+    return Device.objects.filter(inside).select_related("unit").order_by("state", "name")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,12 +118,7 @@ MOST_RANGES = 100
 def gaps(actor: Actor, device_ids: Sequence[int] | None = None) -> list[DeviceLine]:
     """What each device in the actor's units (all, or those named) has sent and what is missing, by name of the
     device. A number that is missing now may still lie in the device's queue; of many gaps the oldest 100 are told."""
-    found = Device.objects.select_related("unit")
-    if not actor.sees_everything:
-        inside = Q(pk__in=[])
-        for path in actor.paths(Role.ADMINISTRATOR, Role.COMMUNE_OFFICER):
-            inside |= Q(unit__path__startswith=path)
-        found = found.filter(inside)
+    found = devices(actor)
     if device_ids is not None:
         found = found.filter(pk__in=device_ids)
     by_id = {device.pk: device for device in found}

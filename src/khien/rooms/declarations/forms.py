@@ -6,10 +6,7 @@ from django import forms
 from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
-from khien.kernel import clock
-from khien.kernel.staff import Actor
-from khien.kernel.units import reads as units
-from khien.kernel.units.models import AdminUnit, Tier
+from khien.kernel.units.models import AdminUnit
 from khien.rooms.declarations.models import Declaration, Kind, RiskArea, Task
 from khien.rooms.declarations.rows import COLUMNS
 
@@ -19,17 +16,6 @@ REASONS = [
     ("contact", _("Gặp ca bệnh")),
     ("red_place", _("Đến từ vùng đỏ")),
 ]
-
-
-def communes(actor: Actor, *roles: str) -> QuerySet[AdminUnit]:
-    """The communes of today inside the actor's units (for these roles), in Vietnamese order."""
-    rows = units.on(clock.today()).filter(tier=Tier.COMMUNE)
-    if not actor.sees_everything:
-        inside = AdminUnit.objects.none()
-        for path in actor.paths(*roles):
-            inside |= rows.filter(path__startswith=path)
-        rows = inside
-    return rows.order_by("sort_key")
 
 
 class UnitForm(forms.Form):

@@ -17,6 +17,7 @@ from khien.kernel.errors import NotFound
 from khien.kernel.language import fold
 from khien.kernel.people.models import Person
 from khien.kernel.staff.actors import Actor
+from khien.kernel.staff.scope import within
 from khien.kernel.standing import colours
 from khien.kernel.standing.colours import CardColour
 from khien.kernel.units import reads as units
@@ -243,14 +244,17 @@ class DayCount:
     held: int
 
 
+def _counted(actor: Actor) -> QuerySet[Declaration]:
+    """What may be counted: by leaders too."""
+    rows: QuerySet[Declaration] = Declaration.objects.filter(
+        within(actor, "unit__path", *Declaration.scope_roles, *COUNTERS)
+    )
+    return rows
+
+
 def counts(actor: Actor, *, start: date, end: date) -> list[DayCount]:
     """Declarations by Vietnamese day and commune; for leaders too: it names nobody."""
-    rows = Declaration.objects.all()
-    if not actor.sees_everything:
-        inside = Q(pk__in=[])
-        for path in actor.paths(*Declaration.scope_roles, *COUNTERS):
-            inside |= Q(unit__path__startswith=path)
-        rows = rows.filter(inside)
+    rows = _counted(actor)
     found = (
         rows.filter(
             declared_at__gte=clock.start_of_day(start),
@@ -279,13 +283,7 @@ def counts(actor: Actor, *, start: date, end: date) -> list[DayCount]:
 
 def today_count(actor: Actor) -> int:
     """Declarations made today in the actor's units; counted for leaders too."""
-    rows = Declaration.objects.filter(declared_at__gte=clock.start_of_day(clock.today()))
-    if not actor.sees_everything:
-        inside = Q(pk__in=[])
-        for path in actor.paths(*Declaration.scope_roles, *COUNTERS):
-            inside |= Q(unit__path__startswith=path)
-        rows = rows.filter(inside)
-    return rows.count()
+    return int(_counted(actor).filter(declared_at__gte=clock.start_of_day(clock.today())).count())
 
 
 def risk_areas(*, on: date | None = None) -> QuerySet[RiskArea]:

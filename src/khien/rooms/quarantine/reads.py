@@ -14,6 +14,7 @@ from khien.kernel.language import dates, fold
 from khien.kernel.people.models import Phone
 from khien.kernel.rules import reads as rules
 from khien.kernel.staff import Actor, Role
+from khien.kernel.staff.scope import within
 from khien.kernel.units.models import AdminUnit
 from khien.rooms.quarantine import links
 from khien.rooms.quarantine.models import Alarm, FollowUp, Order, OrderChange, OrderGround
@@ -140,14 +141,10 @@ def held(actor: Actor) -> list[OrderGround]:
         .select_related("person__unit")
         .order_by("-recorded_at")
     )
-    if not actor.sees_everything:
-        seen = Q(pk__in=[])
-        for path in actor.paths(*Order.scope_roles):
-            seen |= Q(person__unit__path__startswith=path)
-        if actor.has(Role.TRACER):
-            seen |= Q(person__unit__isnull=True)
-        rows = rows.filter(seen)
-    return list(rows[:100])
+    seen = within(actor, "person__unit__path", *Order.scope_roles)
+    if seen and actor.has(Role.TRACER):
+        seen |= Q(person__unit__isnull=True)
+    return list(rows.filter(seen)[:100])
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,25 +6,11 @@ from django import forms
 from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
-from khien.kernel import clock
 from khien.kernel.people.models import Sex
-from khien.kernel.staff import Actor
-from khien.kernel.units import reads as units
-from khien.kernel.units.models import AdminUnit, Tier
+from khien.kernel.units.models import AdminUnit
 from khien.rooms.testing.models import SamplingRequest, Swab, Value
 
 _SCANNED = {"autocomplete": "off", "autocapitalize": "characters", "spellcheck": "false"}
-
-
-def communes(actor: Actor, *roles: str) -> QuerySet[AdminUnit]:
-    """The communes of today inside the actor's units (for these roles), in Vietnamese order."""
-    rows = units.on(clock.today()).filter(tier=Tier.COMMUNE)
-    if not actor.sees_everything:
-        inside = AdminUnit.objects.none()
-        for path in actor.paths(*roles):
-            inside |= rows.filter(path__startswith=path)
-        rows = inside
-    return rows.order_by("sort_key")
 
 
 def _limit(form: forms.Form, units: QuerySet[AdminUnit]) -> None:

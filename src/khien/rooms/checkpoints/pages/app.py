@@ -48,6 +48,7 @@ PARTS = (
     "checkpoints/gate/gate.css",
     "checkpoints/reader.js",
     "checkpoints/step.js",
+    "checkpoints/uuid7.js",
     "khien/mark.svg",
     "vendor/zxing-wasm/es/reader/index.js",
     "vendor/zxing-wasm/es/share.js",

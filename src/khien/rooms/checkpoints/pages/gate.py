@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
 from uuid import uuid4
 
 from django.http import HttpResponse
@@ -11,6 +10,7 @@ from django.shortcuts import render
 from khien.kernel import clock
 from khien.kernel.doors import Request, staff_page
 from khien.kernel.places import reads as places
+from khien.kernel.staff.scope import within
 from khien.rooms.checkpoints import verbs
 from khien.rooms.checkpoints.models import Direction
 from khien.rooms.checkpoints.verbs.scans import SCANNERS
@@ -22,7 +22,9 @@ PLACES_AT_A_GATE = 300
 def scan(request: Request) -> HttpResponse:
     """The guard's page: camera, hand scanner or typing; without scripts, one scan a form."""
     code = request.GET.get("place", "") or request.POST.get("place", "")
-    here = places.listed(request.actor).filter(unit__in=_units_of_gate(request)).exclude(kind_id="home")
+    # Where the actor scans: a leader's units, say, give no gate.
+    here = places.listed(request.actor).filter(within(request.actor, "unit__path", *SCANNERS))
+    here = here.exclude(kind_id="home")
     answer = None
     if request.method == "POST":
         event = {
@@ -42,13 +44,3 @@ def scan(request: Request) -> HttpResponse:
         "new_id": uuid4(),
     }
     return render(request, "checkpoints/scan.html", context)
-
-
-def _units_of_gate(request: Request) -> Any:
-    """The units in which the actor scans (a leader's units, say, give no gate)."""
-    from khien.kernel.units.models import AdminUnit
-
-    chosen = AdminUnit.objects.none()
-    for prefix in request.actor.paths(*SCANNERS):
-        chosen = chosen | AdminUnit.objects.filter(path__startswith=prefix)
-    return chosen.values("pk")

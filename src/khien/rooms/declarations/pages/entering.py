@@ -73,22 +73,11 @@ def new(request: Request, key: str) -> HttpResponse:
                 if request.actor.person_id
                 else Declaration.Channel.PUBLIC
             )
-            try:
-                _not_too_many(request)
-                declared = verbs.declare(
-                    request.actor,
-                    form=form,
-                    value=sheet.value,
-                    client_id=client_id(request),
-                    channel=channel,
-                    made_at=made_at(request),
-                    person=whose
-                    if sheet.value["filled_by"] == "self" and _same(whose, sheet.value)
-                    else None,
-                )
-            except Problem as wrong:
-                sheet.add_error(wrong.field, str(wrong))
-            else:
+            own = sheet.value["filled_by"] == "self" and _same(whose, sheet.value)
+            declared = declared_by(
+                request, form, sheet, channel, made_at=made_at(request), person=whose if own else None
+            )
+            if declared is not None:
                 remember(request, declared)
                 if _wants_json(request):
                     return JsonResponse(
@@ -105,6 +94,25 @@ def new(request: Request, key: str) -> HttpResponse:
     else:
         sheet = sheet_of(form, value=given)
     return entry_page(request, "declarations/new.html", form, sheet, prefilled=bool(given))
+
+
+def declared_by(
+    request: Request, form: Form, sheet: Sheet, channel: str, **more: Any
+) -> verbs.Declared | None:
+    """The declaration that a valid sheet makes; None when it was refused, which the sheet then says."""
+    try:
+        _not_too_many(request)
+        return verbs.declare(
+            request.actor,
+            form=form,
+            value=sheet.value,
+            client_id=client_id(request),
+            channel=channel,
+            **more,
+        )
+    except Problem as wrong:
+        sheet.add_error(wrong.field, str(wrong))
+        return None
 
 
 def sheet_of(form: Form, *, data: Any = None, value: dict[str, Any] | None = None) -> Sheet:

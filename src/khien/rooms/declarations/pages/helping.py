@@ -15,11 +15,11 @@ from django.utils.translation import gettext as _
 from khien.kernel import clock
 from khien.kernel.documents import qr
 from khien.kernel.doors import Request, staff_page
-from khien.kernel.errors import Problem
-from khien.rooms.declarations import codes, reads, verbs
-from khien.rooms.declarations.forms import PaperDayForm, UnitForm, communes
+from khien.kernel.staff.reads import communes_of
+from khien.rooms.declarations import codes, reads
+from khien.rooms.declarations.forms import PaperDayForm, UnitForm
 from khien.rooms.declarations.models import HELPERS, Declaration
-from khien.rooms.declarations.pages.entering import client_id, entry_page, remember, sheet_of
+from khien.rooms.declarations.pages.entering import declared_by, entry_page, remember, sheet_of
 
 _PAPER = "declarations_paper"
 
@@ -31,21 +31,12 @@ def helping(request: Request, key: str) -> HttpResponse:
     if request.method == "POST":
         sheet = sheet_of(form, data=request.POST)
         if sheet.is_valid():
-            try:
-                declared = verbs.declare(
-                    request.actor,
-                    form=form,
-                    value=sheet.value,
-                    client_id=client_id(request),
-                    channel=Declaration.Channel.HELPER,
-                )
-            except Problem as wrong:
-                sheet.add_error(wrong.field, str(wrong))
-            else:
+            declared = declared_by(request, form, sheet, Declaration.Channel.HELPER)
+            if declared is not None:
                 remember(request, declared)
                 return redirect("declarations:done")
     else:
-        only = communes(request.actor, *HELPERS)[:2]
+        only = communes_of(request.actor, *HELPERS)[:2]
         begin = {"filled_by": "self"} | ({"unit": only[0].pk} if len(only) == 1 else {})
         sheet = sheet_of(form, value=begin)
     return entry_page(
@@ -67,18 +58,8 @@ def paper(request: Request, key: str) -> HttpResponse:
                 day.add_error("paper_on", _("Ngày ở tương lai. Xem lại ngày trên tờ khai."))
             else:
                 made = clock.now() if on == clock.today() else clock.start_of_day(on) + timedelta(hours=12)
-                try:
-                    declared = verbs.declare(
-                        request.actor,
-                        form=form,
-                        value=sheet.value,
-                        client_id=client_id(request),
-                        channel=Declaration.Channel.PAPER,
-                        made_at=made,
-                    )
-                except Problem as wrong:
-                    sheet.add_error(wrong.field, str(wrong))
-                else:
+                declared = declared_by(request, form, sheet, Declaration.Channel.PAPER, made_at=made)
+                if declared is not None:
                     row = declared.declaration
                     request.session[_PAPER] = {"day": on.isoformat(), "unit": row.unit_id}
                     messages.success(
@@ -101,7 +82,7 @@ def paper(request: Request, key: str) -> HttpResponse:
 @staff_page(*HELPERS)
 def poster(request: Request) -> HttpResponse:
     """A sheet to print and hang up: the QR code of the form, with the commune chosen."""
-    form = UnitForm(request.GET, units=communes(request.actor, *HELPERS))
+    form = UnitForm(request.GET, units=communes_of(request.actor, *HELPERS))
     unit = form.cleaned_data.get("unit") if form.is_valid() else None
     address = settings.KHIEN_URL + reverse("declarations:new", args=["health"])
     if unit is not None:

@@ -22,13 +22,13 @@ from khien.kernel.forms.telling import told
 from khien.kernel.people import reads as people
 from khien.kernel.people.phones import display
 from khien.kernel.staff import Role
+from khien.kernel.staff.reads import communes_of
 from khien.rooms.declarations import codes, reads, verbs
 from khien.rooms.declarations.forms import (
     REASONS,
     DeclarationFilter,
     SettleForm,
     TaskFilter,
-    communes,
 )
 from khien.rooms.declarations.models import OFFICERS, Declaration, Task
 
@@ -43,7 +43,7 @@ HELD_REASONS = {
 @staff_page(*OFFICERS)
 def inbox(request: Request) -> HttpResponse:
     """What declarations ask of the officer, the oldest first."""
-    form = TaskFilter(request.GET, units=communes(request.actor, *OFFICERS))
+    form = TaskFilter(request.GET, units=communes_of(request.actor, *OFFICERS))
     given = form.cleaned_data if form.is_valid() else {}
     unit = given.get("unit")
     rows = reads.tasks(
@@ -103,7 +103,7 @@ def task(request: Request, pk: int) -> HttpResponse:
 @staff_page(*OFFICERS)
 def listed(request: Request) -> HttpResponse:
     """Declarations of the officer's communes; the filter is in the address."""
-    form = DeclarationFilter(request.GET, units=communes(request.actor, *OFFICERS))
+    form = DeclarationFilter(request.GET, units=communes_of(request.actor, *OFFICERS))
     given = form.cleaned_data if form.is_valid() else {}
     unit = given.get("unit")
     rows = reads.declarations(
@@ -135,7 +135,7 @@ def listed(request: Request) -> HttpResponse:
 @staff_page(*OFFICERS, Role.LEADER)
 def counts_csv(request: Request) -> HttpResponse:
     """Declarations by day and commune, for two weeks or the days asked for (at most a year)."""
-    form = DeclarationFilter(request.GET, units=communes(request.actor, *OFFICERS, Role.LEADER))
+    form = DeclarationFilter(request.GET, units=communes_of(request.actor, *OFFICERS, Role.LEADER))
     given = form.cleaned_data if form.is_valid() else {}
     end = given.get("end") or clock.today()
     start = max(given.get("start") or end - timedelta(days=13), end - timedelta(days=366))

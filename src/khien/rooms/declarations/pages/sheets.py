@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.conf import settings
 from django.contrib import messages
 from django.core.paginator import Paginator
@@ -14,6 +16,7 @@ from django.views.decorators.http import require_POST
 from khien.kernel.acts import read
 from khien.kernel.doors import Request, public_page, staff_page
 from khien.kernel.errors import Problem
+from khien.kernel.staff.reads import communes_of
 from khien.rooms.declarations import reads, rows, verbs
 from khien.rooms.declarations.forms import (
     CompanyForm,
@@ -21,7 +24,6 @@ from khien.rooms.declarations.forms import (
     ReasonForm,
     SheetForm,
     SheetOfUnitForm,
-    communes,
 )
 from khien.rooms.declarations.models import HELPERS, Company, HeldRow
 from khien.rooms.declarations.verbs.sheets import hash_of
@@ -34,27 +36,18 @@ _NEW_ADDRESS = "declarations_new_address"
 def sheets(request: Request) -> HttpResponse:
     """Upload a sheet; what came in before; rows that wait to be mended."""
     form = SheetOfUnitForm(
-        request.POST or None, request.FILES or None, units=communes(request.actor, *HELPERS)
+        request.POST or None, request.FILES or None, units=communes_of(request.actor, *HELPERS)
     )
     answer = None
     if request.method == "POST" and form.is_valid():
-        try:
-            file = form.cleaned_data["file"]
-            answer = verbs.import_sheet(
-                request.actor,
-                rows=rows.read(file.name, file.read()),
-                unit=form.cleaned_data["unit"],
-                agreed=form.cleaned_data["agreed"],
-            )
-        except Problem as wrong:
-            form.add_error(wrong.field if wrong.field in form.fields else "file", str(wrong))
+        answer = _taken_in(request, form, unit=form.cleaned_data["unit"])
     held = Paginator(reads.held_rows(request.actor), PAGE).get_page(request.GET.get("page"))
     read(request.actor, "declarations.sheets", rows=[row.pk for row in held.object_list])
     context = {
         "form": form
         if answer is None
         else SheetOfUnitForm(
-            units=communes(request.actor, *HELPERS), initial={"unit": answer.intake.unit_id}
+            units=communes_of(request.actor, *HELPERS), initial={"unit": answer.intake.unit_id}
         ),
         "answer": answer,
         "held_rows": [row for row in answer.rows if row.state == "held"] if answer else [],
@@ -110,7 +103,7 @@ def mend(request: Request, pk: int) -> HttpResponse:
 @staff_page(*HELPERS)
 def companies(request: Request) -> HttpResponse:
     """Companies with an address of their own; a new one's address is shown once."""
-    form = CompanyForm(request.POST or None, units=communes(request.actor, *HELPERS))
+    form = CompanyForm(request.POST or None, units=communes_of(request.actor, *HELPERS))
     if request.method == "POST" and form.is_valid():
         try:
             made, token = verbs.open_company(request.actor, **form.cleaned_data)
@@ -145,16 +138,21 @@ def company(request: Request, token: str) -> HttpResponse:
     form = SheetForm(request.POST or None, request.FILES or None)
     answer = None
     if request.method == "POST" and form.is_valid():
-        try:
-            file = form.cleaned_data["file"]
-            answer = verbs.import_sheet(
-                request.actor,
-                rows=rows.read(file.name, file.read()),
-                unit=who.unit,
-                agreed=form.cleaned_data["agreed"],
-                company=who,
-            )
-        except Problem as wrong:
-            form.add_error(wrong.field if wrong.field in form.fields else "file", str(wrong))
+        answer = _taken_in(request, form, unit=who.unit, company=who)
     context = {"company": who, "form": form if answer is None else SheetForm(), "answer": answer}
     return render(request, "declarations/company.html", context, status=422 if form.errors else 200)
+
+
+def _taken_in(request: Request, form: SheetForm, **whose: Any) -> verbs.SheetAnswer | None:
+    """What became of each row of the uploaded sheet; None when the file was refused, which the form then says."""
+    file = form.cleaned_data["file"]
+    try:
+        return verbs.import_sheet(
+            request.actor,
+            rows=rows.read(file.name, file.read()),
+            agreed=form.cleaned_data["agreed"],
+            **whose,
+        )
+    except Problem as wrong:
+        form.add_error(wrong.field if wrong.field in form.fields else "file", str(wrong))
+        return None

@@ -6,6 +6,7 @@ from khien.rooms.declarations.verbs.forgetting import forget_declarations, forge
 from khien.rooms.declarations.verbs.opening import open_with_code
 from khien.rooms.declarations.verbs.settling import link, register, settle
 from khien.rooms.declarations.verbs.sheets import (
+    SheetAnswer,
     close_company,
     dismiss_row,
     import_sheet,
@@ -16,6 +17,7 @@ from khien.rooms.declarations.verbs.sheets import (
 __all__ = [
     "Declared",
     "Known",
+    "SheetAnswer",
     "close_company",
     "declare",
     "declare_risk",

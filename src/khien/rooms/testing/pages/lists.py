@@ -15,8 +15,9 @@ from khien.kernel.acts import read
 from khien.kernel.doors import Request, staff_page
 from khien.kernel.errors import Problem
 from khien.kernel.staff import Role
+from khien.kernel.staff.reads import communes_of
 from khien.rooms.testing import reads, verbs
-from khien.rooms.testing.forms import ReasonForm, RequestFilter, SpecimenFilter, communes
+from khien.rooms.testing.forms import ReasonForm, RequestFilter, SpecimenFilter
 from khien.rooms.testing.models import WORKERS, SamplingRequest
 from khien.rooms.testing.verbs.requests import ASKERS
 
@@ -26,7 +27,7 @@ PAGE = 50
 @staff_page(*ASKERS)
 def requests(request: Request) -> HttpResponse:
     """People to sample, by day and commune."""
-    form = RequestFilter(request.GET, units=communes(request.actor, *ASKERS))
+    form = RequestFilter(request.GET, units=communes_of(request.actor, *ASKERS))
     given = form.cleaned_data if form.is_valid() else {}
     unit = given.get("unit")
     rows = reads.open_requests(
@@ -62,7 +63,7 @@ def cancel(request: Request, pk: int) -> HttpResponse:
 @staff_page(*WORKERS)
 def specimens(request: Request) -> HttpResponse:
     """Tubes and where they stand."""
-    form = SpecimenFilter(request.GET, units=communes(request.actor, *WORKERS))
+    form = SpecimenFilter(request.GET, units=communes_of(request.actor, *WORKERS))
     given = form.cleaned_data if form.is_valid() else {}
     unit = given.get("unit")
     rows = reads.specimens(

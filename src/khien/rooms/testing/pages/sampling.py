@@ -19,9 +19,10 @@ from khien.kernel.people import reads as people
 from khien.kernel.people import verbs as people_verbs
 from khien.kernel.people.models import Person
 from khien.kernel.people.verbs import NewDocument
+from khien.kernel.staff.reads import communes_of
 from khien.rooms.testing import reads, verbs
 from khien.rooms.testing.barcodes import normalise
-from khien.rooms.testing.forms import RegisterForm, SamplingForm, TubeForm, communes
+from khien.rooms.testing.forms import RegisterForm, SamplingForm, TubeForm
 from khien.rooms.testing.models import SamplingRequest
 from khien.rooms.testing.verbs.specimens import COLLECTORS
 
@@ -140,7 +141,7 @@ def _said(request: Request, barcode: str, person: Person) -> None:
 
 
 def _register_form(request: Request, **more: Any) -> RegisterForm:
-    return RegisterForm(units=communes(request.actor, *COLLECTORS), **more)
+    return RegisterForm(units=communes_of(request.actor, *COLLECTORS), **more)
 
 
 def _register_page(

@@ -1,5 +1,6 @@
 // The gate: a camera, a hand scanner or typing fill one queue; the queue goes to the server and comes back as a colour.
-import { count, keep, settle, uuid7, waiting } from "./outbox.js";
+import { count, keep, settle, waiting } from "./outbox.js";
+import { uuid7 } from "./uuid7.js";
 
 const form = document.getElementById("gate");
 const code = document.getElementById("code");

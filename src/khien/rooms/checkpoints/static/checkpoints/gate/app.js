@@ -10,6 +10,7 @@ import { banner, by, clockTime, fill, showData, showFacts, showNetwork, showPlac
 import { Sender } from "./sender.js";
 import { signal, wake } from "./signals.js";
 import * as store from "./store.js";
+import { uuid7 } from "../uuid7.js";
 
 const at = document.body.dataset;
 const boot = crypto.randomUUID();
@@ -65,7 +66,7 @@ async function take(said, method, since) {
 }
 
 async function keep(code, { method, direction, verdict }) {
-  const id = store.uuid7();
+  const id = uuid7();
   const event = {
     id,
     place: settings.place,
