@@ -191,6 +191,10 @@ def test_a_flood_of_declarations_from_one_network_is_stopped_and_says_what_to_do
     ]
     assert [page.status_code for page in pages] == [302, 302, 422]
     assert "vẫn ở trên máy này" in pages[2].content.decode()
+    draft = Client().post(
+        "/declarations/new/health/", typed(ground, phone="0912345679"), headers={"Accept": "application/json"}
+    )
+    assert draft.status_code == 429
     assert Declaration.objects.count() == 2
 
 

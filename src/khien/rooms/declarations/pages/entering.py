@@ -111,6 +111,9 @@ def declared_by(
             **more,
         )
     except Problem as wrong:
+        # A phone that sends a draft waits and tries again; what it is told to mend it would not send again.
+        if isinstance(wrong, TooMany) and _wants_json(request):
+            raise
         sheet.add_error(wrong.field, str(wrong))
         return None
 
