@@ -6,7 +6,6 @@ from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.urls import path
 from django.utils.translation import gettext as _
 
 from khien.gateways.sms.text import measure, strip_accents
@@ -18,7 +17,6 @@ from khien.rooms.broadcasts import composing, reads, verbs
 from khien.rooms.broadcasts.forms import BroadcastFilter, RowFilter, TemplateForm
 from khien.rooms.broadcasts.models import Broadcast, MessageTemplate, Recipient
 
-app_name = "broadcasts"
 READERS = tuple(Broadcast.scope_roles)
 WRITERS = (Role.COMMUNICATION_OFFICER, Role.ADMINISTRATOR)
 FAILED = (Recipient.State.REJECTED, Recipient.State.UNDELIVERED, Recipient.State.SUPPRESSED)
@@ -146,13 +144,3 @@ def template(request: Request, code: str) -> HttpResponse:
         "plain_size": measure(plain),
     }
     return render(request, "broadcasts/template.html", context, status=422 if form.errors else 200)
-
-
-urlpatterns = [
-    path("", index, name="index"),
-    path("receipts/", receipts, name="receipts"),
-    path("templates/", templates, name="templates"),
-    path("templates/<slug:code>/", template, name="template"),
-    path("<int:pk>/", broadcast, name="broadcast"),
-    path("<int:pk>/requeue/", requeue, name="requeue"),
-]
