@@ -9,7 +9,7 @@ from typing import Any
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
-from khien.kernel import clock
+from khien.kernel import clock, prepared
 from khien.kernel.staff.actors import Actor, Grant
 from khien.kernel.staff.models import Account, Device, RoleGrant
 from khien.kernel.staff.roles import Role
@@ -43,10 +43,23 @@ def actor_of_resident(person_id: int) -> Actor:
     return Actor(kind="resident", id=person_id, name=f"person:{person_id}", person_id=person_id)
 
 
+def device_of_token(token: str) -> Device | None:
+    """The device with this token, in whatever state it is; None for an unknown one."""
+    rows = prepared.run(_DEVICE, [hash_token(token)])
+    return Device.from_db("default", _DEVICE_COLUMNS, rows[0]) if rows else None
+
+
+_DEVICE_COLUMNS = [field.attname for field in Device._meta.concrete_fields]
+_DEVICE = (
+    f"SELECT {', '.join(field.column for field in Device._meta.concrete_fields)}"  # noqa: S608 - names of our own
+    " FROM staff_device WHERE token_hash = %s"
+)
+
+
 def actor_of_device_token(token: str) -> Actor | None:
     """The active device with this token, as a guard of its unit; None for unknown, suspended or revoked."""
-    device = Device.objects.filter(token_hash=hash_token(token), state=Device.State.ACTIVE).first()
-    return None if device is None else actor_of_device(device)
+    device = device_of_token(token)
+    return None if device is None or device.state != Device.State.ACTIVE else actor_of_device(device)
 
 
 def actor_of_device(device: Device) -> Actor:

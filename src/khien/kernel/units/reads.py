@@ -7,6 +7,7 @@ from datetime import date
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
+from khien.kernel import prepared
 from khien.kernel.errors import NotFound
 from khien.kernel.units.models import AdminUnit, UnitSuccession
 
@@ -16,21 +17,17 @@ def scope_paths(unit_id: int) -> tuple[str, ...]:
 
     A unit taken over in part stays with the tier above: nobody may see more than their own people.
     """
-    paths: list[str] = []
-    todo = {unit_id}
-    seen: set[int] = set()
-    while todo:
-        seen |= todo
-        paths += AdminUnit.objects.filter(pk__in=todo).values_list("path", flat=True)
-        todo = (
-            set(
-                UnitSuccession.objects.filter(
-                    successor__in=todo, share=UnitSuccession.Share.FULL
-                ).values_list("predecessor_id", flat=True)
-            )
-            - seen
-        )
-    return tuple(sorted(paths))
+    return tuple(sorted(path for (path,) in prepared.run(_SCOPE_PATHS, [unit_id])))
+
+
+_SCOPE_PATHS = """
+WITH RECURSIVE opened (id) AS (
+    SELECT %s::bigint
+    UNION
+    SELECT s.predecessor_id FROM units_unitsuccession s JOIN opened ON s.successor_id = opened.id WHERE s.share = 'full'
+)
+SELECT path FROM units_adminunit WHERE id IN (SELECT id FROM opened)
+"""
 
 
 def on(day: date) -> QuerySet[AdminUnit]:

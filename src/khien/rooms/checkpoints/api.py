@@ -21,7 +21,7 @@ from khien.kernel.doors.api import PROBLEMS, ProblemOut, StaffAuth
 from khien.kernel.errors import Invalid, Problem
 from khien.kernel.staff import Actor, system_actor
 from khien.kernel.staff.models import Device
-from khien.kernel.staff.reads import actor_of_device, hash_token
+from khien.kernel.staff.reads import actor_of_device, device_of_token
 from khien.kernel.staff.verbs import enrol_device
 from khien.rooms.checkpoints import bundle, device_api, verbs
 
@@ -51,7 +51,7 @@ class SenderAuth(HttpBearer):
     """`Authorization: Bearer <device token>`. A revoked device is recognised, so that what it sends is not lost."""
 
     def authenticate(self, request: HttpRequest, token: str) -> Device | None:
-        device = Device.objects.filter(token_hash=hash_token(token)).first()
+        device = device_of_token(token)
         if device is not None:
             device_api.prove(request, device)
         return device

@@ -139,12 +139,11 @@ def check_in(actor: Actor, *, place_code: str, check: str, direction: str) -> Sc
 # Recognising people
 
 
-def _recognise(actor: Actor, readings: list[Reading]) -> None:
-    """Give the readings the people that the ledger knows; who is on a card but not in the ledger is registered,
-    unless the event came before."""
+def _recognise(actor: Actor, readings: list[Reading], by_hash: dict[tuple[str, str], int]) -> None:
+    """Give the readings the people that the ledger knows (`by_hash`: kind, keyed hash); who is on a card but not in
+    the ledger is registered, unless the event came before."""
     subs = {r.claims.sub for r in readings if r.claims is not None}
     cards = {c.sub: c for c in PassCard.objects.filter(sub__in=subs)} if subs else {}
-    by_hash = _known_people(readings)
     for reading in readings:
         if reading.claims is not None:
             _with_pass(reading, cards.get(reading.claims.sub))
@@ -156,13 +155,10 @@ def _recognise(actor: Actor, readings: list[Reading]) -> None:
                 _with_card(actor, reading, card, by_hash)
 
 
-def _known_people(readings: Iterable[Reading]) -> dict[tuple[str, str], int]:
-    """Person by (kind, keyed hash), for every card of the batch and every key that may be in use."""
+def _known_people(readings: Iterable[Reading]) -> tuple[str, prepared.Values]:
+    """Who bears the number of a card of the batch, under any key that may be in use: kind, keyed hash, person."""
     wanted = {number_hash for r in readings if r.card is not None for number_hash in r.card.hashes}
-    if not wanted:
-        return {}
-    rows = prepared.run(_DOCUMENTS, {"hashes": f"{{{','.join(wanted)}}}"})
-    return {(kind, number_hash): person_id for kind, number_hash, person_id in rows}
+    return _DOCUMENTS, {"hashes": f"{{{','.join(wanted)}}}"}
 
 
 _DOCUMENTS = """
@@ -275,16 +271,14 @@ def _write(actor: Actor, readings: list[Reading], now: datetime, verdicts: bool)
     partitions.ensure_once(Scan._meta.db_table, day)
     _forgotten(readings, now)
     # From here on no other batch of this sender is under way, so what is known is all there is.
-    seen = tallies.wait_for_turn(sender, device_id, readings)
-    places = _places_of(actor, readings)
-    clashes = _judge(sender, readings, places, seen)
+    named = list({(r.place_code, r.place_id) for r in readings if r.place_code or r.place_id})
+    questions = [_known_ids(sender, readings), _places_of(actor, named), _known_people(readings)]
+    seen, (ids, where, people) = tallies.in_turn(sender, device_id, readings, questions)
+    places = {named[n - 1]: _Known(pk, unit_id, closed_at) for n, pk, unit_id, closed_at in where}
+    clashes = _judge(dict(ids), readings, places, seen)
     new = [r for r in readings if r.id is not None and r.reason not in _NOT_NEW]
-    _recognise(actor, [r for r in readings if r.reason in {"", "duplicate"}])
-    ordered: list[tuple[Any, ...]] = []
-    if new:
-        ordered = prepared.run(
-            _STORE, {**_columns(new, places), "sender": sender, "day": day, "received": now}
-        )
+    by_hash = {(kind, number_hash): person_id for kind, number_hash, person_id in people}
+    _recognise(actor, [r for r in readings if r.reason in {"", "duplicate"}], by_hash)
     held = [r for r in readings if r.reason and r.reason not in {"duplicate", Reason.FORGOTTEN}]
     reused: list[Reading] = []
     if held:
@@ -292,10 +286,15 @@ def _write(actor: Actor, readings: list[Reading], now: datetime, verdicts: bool)
         unit_id = device.unit_id if device is not None else _unit_of(actor)
         reused = _new_among(sender, [r for r in held if r.reason == Reason.ID_REUSED])
         _hold(sender, device_id, unit_id, held, now)
-    _keep_typed([r for r in new if r.typed is not None and not r.reason], places)
     answers = [_answer(reading, places) for reading in readings]
+    writes: list[tuple[str, prepared.Values]] = []
+    if new:
+        writes.append((_STORE, {**_columns(new, places), "sender": sender, "day": day, "received": now}))
     if device_id is not None:
-        tallies.add(device_id, readings, answers, clashes, reused, now)
+        writes.append(tallies.added(device_id, readings, answers, clashes, reused, now))
+    written = prepared.run_all(writes)
+    ordered = written[0] if new else []
+    _keep_typed([r for r in new if r.typed is not None and not r.reason], places)
     if clashes or reused:
         _alarm(actor, sender, device_id, clashes, reused)
     _announce(actor, ordered, readings, places)
@@ -325,35 +324,29 @@ def _keep_typed(readings: list[Reading], places: dict[tuple[str, int | None], _K
 _NOT_NEW = frozenset({"duplicate", str(Reason.ID_REUSED), str(Reason.FORGOTTEN)})
 
 
-def _places_of(actor: Actor, readings: list[Reading]) -> dict[tuple[str, int | None], _Known]:
-    """The places that the batch names, of those where the actor scans."""
-    wanted = list({(r.place_code, r.place_id) for r in readings if r.place_code or r.place_id})
-    if not wanted:
-        return {}
-    rows = prepared.run(
-        _PLACES,
-        {
-            "codes": _array([code or None for code, _id in wanted]),
-            "ids": _array([place_id for _code, place_id in wanted]),
-            "everywhere": actor.sees_everything or actor.kind == "resident",
-            "paths": [f"{path}%" for path in actor.paths(*SCANNERS)],
-        },
-    )
-    return {wanted[n - 1]: _Known(pk, unit_id, closed_at) for n, pk, unit_id, closed_at in rows}
+def _places_of(actor: Actor, named: list[tuple[str, int | None]]) -> tuple[str, prepared.Values]:
+    """The places that the batch names, of those where the actor scans: which of `named`, and the place."""
+    return _PLACES, {
+        "codes": _array([code or None for code, _id in named]),
+        "ids": _array([place_id for _code, place_id in named]),
+        "everywhere": actor.sees_everything or actor.kind == "resident",
+        "paths": [f"{path}%" for path in actor.paths(*SCANNERS)],
+    }
+
+
+def _known_ids(sender: str, readings: Iterable[Reading]) -> tuple[str, prepared.Values]:
+    """Which of the ids came before, each with the hash of what it named."""
+    return _KNOWN_IDS, {"sender": sender, "ids": _array([r.id for r in readings if r.id is not None])}
 
 
 def _judge(
-    sender: str,
+    known: dict[str, str],
     readings: list[Reading],
     places: dict[tuple[str, int | None], _Known],
     seen: set[int],
 ) -> list[Reading]:
-    """Say of each reading whether it came before, and whether its place is known; returns those that bear a
-    number of the device which came before with another id."""
-    ids = [r.id for r in readings if r.id is not None]
-    known: dict[str, str] = {}
-    if ids:
-        known = dict(prepared.run(_KNOWN_IDS, {"sender": sender, "ids": _array(ids)}))
+    """Say of each reading whether it came before (`known`: ids with their hashes), and whether its place is known;
+    returns those that bear a number of the device which came before with another id."""
     clashes = []
     for reading in readings:
         if reading.reason == Reason.FORGOTTEN:

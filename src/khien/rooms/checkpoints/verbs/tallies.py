@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from khien.kernel import prepared
 
@@ -18,39 +18,46 @@ if TYPE_CHECKING:
 _LOCK = 0x6B6873
 
 
-def wait_for_turn(sender: str, device_id: int | None, readings: Sequence[Reading]) -> set[int]:
+_TURN = "SELECT seen * %s::int8multirange FROM checkpoints_devicetally WHERE device_id = %s FOR UPDATE"
+
+
+def in_turn(
+    sender: str,
+    device_id: int | None,
+    readings: Sequence[Reading],
+    questions: Sequence[tuple[str, prepared.Values]],
+) -> tuple[set[int], list[list[tuple[Any, ...]]]]:
     """One batch of a sender at a time: of two copies of a device, the second sees all that the first has stored.
 
-    Returns those of the batch's numbers that the device has used before.
+    Returns those of the batch's numbers that the device has used before, and the rows of the questions, which are
+    asked once it is this batch's turn.
     """
     if device_id is None:
-        prepared.run("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [_LOCK, sender])
-        return set()
+        lock = ("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [_LOCK, sender])
+        return set(), prepared.run_all([lock, *questions])[1:]
     numbers = ranges(r.seq for r in readings if r.seq is not None)
     for _try in range(2):
-        rows = prepared.run(
-            "SELECT seen * %s::int8multirange FROM checkpoints_devicetally WHERE device_id = %s FOR UPDATE",
-            [numbers, device_id],
-        )
-        if rows:
-            return {number for part in rows[0][0] for number in range(part.lower, part.upper)}
+        turn, *rows = prepared.run_all([(_TURN, [numbers, device_id]), *questions])
+        if turn:
+            return {number for part in turn[0][0] for number in range(part.lower, part.upper)}, rows
         prepared.run(
             "INSERT INTO checkpoints_devicetally (device_id) VALUES (%s) ON CONFLICT DO NOTHING", [device_id]
         )
     raise AssertionError("a tally that was just made is gone")
 
 
-def add(
+def added(
     device_id: int,
     readings: Sequence[Reading],
     answers: Sequence[ScanAnswer],
     clashes: Sequence[Reading],
     reused: Sequence[Reading],
     now: datetime,
-) -> None:
-    """Count a batch. Every number counts as having come, whatever was answered: it is not missing."""
+) -> tuple[str, prepared.Values]:
+    """The statement that counts a batch. Every number counts as having come, whatever was answered: it is not
+    missing."""
     outcomes = [answer.outcome for answer in answers]
-    prepared.run(
+    return (
         "UPDATE checkpoints_devicetally SET seen = seen + %(seen)s::int8multirange, stored = stored + %(stored)s,"
         " duplicate = duplicate + %(duplicate)s, held = held + %(held)s, seqs_reused = seqs_reused + %(seqs)s,"
         " ids_reused = ids_reused + %(ids)s, last_batch_at = %(now)s,"
