@@ -206,9 +206,7 @@ def chaos(world: World) -> None:
     killed_postgres = filled = False
     while not world.stop.wait(0.1):
         try:
-            taken = int(
-                world.rows("SELECT count(*) FROM checkpoints_scanid WHERE sender LIKE 'device:%'")[0][0]
-            )
+            (taken,) = world.rows("SELECT coalesce(sum(stored), 0) FROM checkpoints_devicetally")[0]
         except psycopg.OperationalError:
             continue
         if not killed_postgres and taken > EVENTS // 4:
@@ -232,7 +230,7 @@ def chaos(world: World) -> None:
 
 
 def make_the_ids_large(world: World) -> None:
-    """Ids of an older time, so that theirs is the largest file and outgrows a segment of the log: it fills up first."""
+    """Ids of an older time, so that their file outgrows a segment of the log: where it ends, the disk may end."""
     with psycopg.connect(world.here.server.dsn(), autocommit=True) as connection:
         connection.execute(
             "INSERT INTO checkpoints_scanid (sender, id, day, payload_hash) SELECT 'system:older', gen_random_uuid(),"
@@ -241,8 +239,8 @@ def make_the_ids_large(world: World) -> None:
 
 
 def full_disk(world: World) -> None:
-    """For two seconds no file of a table may grow beyond what the largest is now; the log of the database may."""
-    (size,) = world.rows("SELECT max(pg_relation_size(oid)) FROM pg_class WHERE relkind IN ('r', 'i')")[0]
+    """Until somebody has felt it, no file may grow beyond what that of the ids is now; the log of the database may."""
+    (size,) = world.rows("SELECT pg_relation_size('checkpoints_scanid')")[0]
     limit = max(int(size), 16 * 1024 * 1024)  # a segment of the write-ahead log is a file of 16 MB
 
     def allow(value: int) -> None:
