@@ -12,6 +12,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from khien.kernel.forms import spec
+from khien.kernel.intakes.models import Counted, Waiting
 from khien.kernel.people.models import Person
 from khien.kernel.staff.roles import Role
 from khien.kernel.staff.scope import Scoped
@@ -77,27 +78,17 @@ class Company(Scoped):
         return self.name
 
 
-class Intake(Scoped):
+class Intake(Counted, Scoped):
     """One sheet that came in: `received = stored + duplicate + held`."""
 
     scope_roles = HELPERS
 
     unit = models.ForeignKey(AdminUnit, models.PROTECT, null=True, related_name="+")
     company = models.ForeignKey(Company, models.SET_NULL, null=True, related_name="intakes")
-    at = models.DateTimeField()
     by = models.BigIntegerField(null=True, help_text="account; null for a company or the system")
-    received = models.IntegerField()
-    stored = models.IntegerField()
-    duplicate = models.IntegerField()
-    held = models.IntegerField()
 
-    class Meta:
-        constraints: ClassVar = [
-            models.CheckConstraint(
-                condition=Q(received=F("stored") + F("duplicate") + F("held")),
-                name="declarations_intake_adds_up",
-            ),
-        ]
+    class Meta(Counted.Meta):
+        pass
 
     def __str__(self) -> str:
         return f"{self.at:%Y-%m-%d %H:%M}"
@@ -263,34 +254,16 @@ class RiskArea(Scoped):
         return f"{self.unit}: {self.level}"
 
 
-class HeldRow(Scoped):
-    """A row of a sheet that could not be taken, with the reasons, until somebody mends or drops it. The identity
-    number that the row also had is not kept."""
+class HeldRow(Waiting):
+    """A row of a sheet that could not be taken, until somebody mends or drops it. The identity number that the row also
+    had is not kept."""
 
-    class State(models.TextChoices):
-        OPEN = "open", _("Chờ sửa")
-        STORED = "stored", _("Đã nhận")
-        DISMISSED = "dismissed", _("Đã bỏ")
-
-    scope_unit = "intake__unit"
     scope_roles = HELPERS
 
     intake = models.ForeignKey(Intake, models.CASCADE, related_name="held_rows")
-    line = models.IntegerField(help_text="number of the row in the sheet; the first data row is 2")
-    row = models.JSONField()
-    digest = models.CharField(max_length=64)
-    reason = models.CharField(max_length=600)
-    state = models.CharField(max_length=10, choices=State.choices, default=State.OPEN)
-    settled_at = models.DateTimeField(null=True)
-    settled_by = models.BigIntegerField(null=True, help_text="account")
-    note = models.CharField(max_length=300, blank=True)
 
-    class Meta:
-        constraints: ClassVar = [
-            models.UniqueConstraint(
-                fields=["digest"], condition=Q(state="open"), name="declarations_held_row_once"
-            ),
-        ]
+    class Meta(Waiting.Meta):
+        pass
 
     def __str__(self) -> str:
         return f"{self.intake_id}/{self.line}"

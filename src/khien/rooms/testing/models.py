@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from khien.kernel.intakes.models import Counted, Waiting
 from khien.kernel.people.models import Person
 from khien.kernel.staff.roles import Role
 from khien.kernel.staff.scope import Scoped
@@ -157,7 +158,7 @@ class SamplingRequest(Scoped):
         return f"{self.person_id} · {self.due_on}"
 
 
-class Intake(Scoped):
+class Intake(Counted, Scoped):
     """One batch of results that came in: `received = stored + duplicate + held`."""
 
     class Source(models.TextChoices):
@@ -170,57 +171,25 @@ class Intake(Scoped):
         AdminUnit, models.PROTECT, null=True, related_name="+", help_text="of the laboratory"
     )
     source = models.CharField(max_length=4, choices=Source.choices)
-    at = models.DateTimeField()
     by = models.BigIntegerField(null=True, help_text="account; null for the system")
-    received = models.IntegerField()
-    stored = models.IntegerField()
-    duplicate = models.IntegerField()
-    held = models.IntegerField()
 
-    class Meta:
-        constraints: ClassVar = [
-            models.CheckConstraint(
-                condition=Q(received=models.F("stored") + models.F("duplicate") + models.F("held")),
-                name="testing_intake_adds_up",
-            ),
-        ]
+    class Meta(Counted.Meta):
         indexes: ClassVar = [models.Index(fields=["-at"], name="testing_intake_at")]
 
     def __str__(self) -> str:
         return f"{self.source} {self.at:%Y-%m-%d %H:%M}"
 
 
-class HeldRow(Scoped):
-    """A row that an intake could not take, with the reason, until somebody settles it. `row` keeps the known
-    columns only: a name or an identity number that a file also bore is not stored."""
+class HeldRow(Waiting):
+    """A row that an intake could not take. `row` keeps the known columns only: a name or an identity number that a
+    file also bore is not stored."""
 
-    class State(models.TextChoices):
-        OPEN = "open", _("Chờ xử lý")
-        STORED = "stored", _("Đã nhận")
-        DISMISSED = "dismissed", _("Đã bỏ")
-
-    scope_unit = "intake__unit"
     scope_roles = frozenset({Role.LABORATORY})
 
     intake = models.ForeignKey(Intake, models.CASCADE, related_name="held_rows")
-    line = models.IntegerField(
-        help_text="number of the row in what was sent; the first data row of a file is 2"
-    )
-    row = models.JSONField()
-    digest = models.CharField(
-        max_length=64, help_text="SHA-256 of the row, so that sending it again adds none"
-    )
-    code = models.CharField(max_length=40)
-    reason = models.CharField(max_length=400)
-    state = models.CharField(max_length=10, choices=State.choices, default=State.OPEN)
-    settled_at = models.DateTimeField(null=True)
-    settled_by = models.BigIntegerField(null=True, help_text="account")
-    note = models.CharField(max_length=300, blank=True)
 
-    class Meta:
-        constraints: ClassVar = [
-            models.UniqueConstraint(fields=["digest"], condition=Q(state="open"), name="held_row_open_once"),
-        ]
+    class Meta(Waiting.Meta):
+        pass
 
     def __str__(self) -> str:
         return f"{self.intake_id}/{self.line}: {self.code}"

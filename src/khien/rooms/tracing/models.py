@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
+from khien.kernel.intakes.models import Counted
 from khien.kernel.people.models import Person
 from khien.kernel.places.models import Place
 from khien.kernel.rules.models import Rule
@@ -375,21 +376,16 @@ class HeldResult(Scoped):
         return f"{self.result_id}: {self.reason}"
 
 
-class LineListImport(Scoped):
+class LineListImport(Counted, Scoped):
     """One line list taken in: received = stored + duplicate + held, for its cases and for its links."""
 
     scope_roles = TRACERS
 
     outbreak = models.ForeignKey(Outbreak, models.PROTECT, related_name="imports")
     unit = models.ForeignKey(AdminUnit, models.PROTECT, related_name="+")
-    at = models.DateTimeField()
     encoding = models.CharField(max_length=20)
     mapping = models.JSONField(help_text="{field: column}")
     sha256 = models.CharField(max_length=64, help_text="of the line list")
-    received = models.PositiveIntegerField()
-    stored = models.PositiveIntegerField()
-    duplicate = models.PositiveIntegerField()
-    held = models.PositiveIntegerField()
     links_received = models.PositiveIntegerField()
     links_stored = models.PositiveIntegerField()
     links_duplicate = models.PositiveIntegerField()
@@ -397,9 +393,7 @@ class LineListImport(Scoped):
 
     class Meta:
         constraints: ClassVar = [
-            models.CheckConstraint(
-                condition=Q(received=F("stored") + F("duplicate") + F("held")), name="line_list_loses_no_row"
-            ),
+            *Counted.Meta.constraints,
             models.CheckConstraint(
                 condition=Q(links_received=F("links_stored") + F("links_duplicate") + F("links_held")),
                 name="line_list_loses_no_link",
@@ -430,28 +424,18 @@ class HeldLine(models.Model):
         return f"{self.sheet}:{self.line}"
 
 
-class PairLogImport(Scoped):
+class PairLogImport(Counted, Scoped):
     """One portion of a log of pair contacts taken in: received = stored + duplicate + held. The contacts themselves lie
     in presence."""
 
     scope_roles = TRACERS
 
     unit = models.ForeignKey(AdminUnit, models.PROTECT, related_name="+")
-    at = models.DateTimeField()
     sha256 = models.CharField(max_length=64, blank=True, help_text="of the whole file")
     first_line = models.PositiveIntegerField(help_text="line of the file, the header is 1")
     last_line = models.PositiveIntegerField()
-    received = models.PositiveIntegerField()
-    stored = models.PositiveIntegerField()
-    duplicate = models.PositiveIntegerField()
-    held = models.PositiveIntegerField()
 
-    class Meta:
-        constraints: ClassVar = [
-            models.CheckConstraint(
-                condition=Q(received=F("stored") + F("duplicate") + F("held")), name="pair_log_loses_no_row"
-            )
-        ]
+    class Meta(Counted.Meta):
         indexes: ClassVar = [models.Index(fields=["-at", "-id"], name="pair_log_at")]
 
     def __str__(self) -> str:

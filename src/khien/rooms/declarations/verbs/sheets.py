@@ -15,6 +15,7 @@ from khien.kernel.acts import record, unchanged, verb
 from khien.kernel.errors import Conflict, Invalid, Problem
 from khien.kernel.forms.sheet import Sheet
 from khien.kernel.forms.units import Country
+from khien.kernel.intakes import waiting
 from khien.kernel.people.phones import to_e164
 from khien.kernel.staff import Actor
 from khien.kernel.units.models import AdminUnit
@@ -99,34 +100,21 @@ def import_sheet(
     )
     Declaration.objects.filter(pk__in=[one.pk for one in taken]).update(intake=intake)
     for row, why in problems:
-        HeldRow.objects.get_or_create(
-            digest=row.digest(sender),
-            state=HeldRow.State.OPEN,
-            defaults={"intake": intake, "line": row.line, "row": row.stored(), "reason": why[:600]},
-        )
-    record(
-        actor,
-        intake,
-        persons=[one.person_id for one in taken],
-        received=intake.received,
-        stored=intake.stored,
-        duplicate=intake.duplicate,
-        held=intake.held,
-    )
+        waiting.hold(HeldRow, intake, line=row.line, row=row.stored(), digest=row.digest(sender), reason=why)
+    record(actor, intake, persons=[one.person_id for one in taken], **intake.counts)
     return SheetAnswer(intake, answers)
 
 
 @verb(*HELPERS)
 def mend_row(actor: Actor, *, held: HeldRow, cells: Mapping[str, str]) -> Declaration:
     """Take a held row as somebody has mended it; raises the problem that still stands (the row stays)."""
-    row = _open(actor, held)
+    row = waiting.locked(actor, held, "intake__company", "intake__unit")
     company = row.intake.company
     sender = f"company:{company.pk}" if company is not None else f"unit:{row.intake.unit_id or 0}"
     declaration, _new = _Reader(actor, row.intake.unit).take(
         SheetRow(row.line, {**row.row, **cells}), sender, day=clock.local(row.intake.at).date()
     )
-    row.state, row.settled_at, row.settled_by = HeldRow.State.STORED, clock.now(), actor.id
-    row.save(update_fields=["state", "settled_at", "settled_by"])
+    waiting.settle(actor, row)
     Declaration.objects.filter(pk=declaration.pk, intake=None).update(intake=row.intake)
     record(actor, row, persons=[declaration.person_id])
     return declaration
@@ -135,17 +123,7 @@ def mend_row(actor: Actor, *, held: HeldRow, cells: Mapping[str, str]) -> Declar
 @verb(*HELPERS)
 def dismiss_row(actor: Actor, *, held: HeldRow, reason: str) -> HeldRow:
     """Say that a held row will not be taken in, and why."""
-    if not reason.strip():
-        raise Invalid(_("Chưa ghi lý do."), field="reason", way_out=_("Ghi ngắn gọn vì sao bỏ dòng này."))
-    if held.state == HeldRow.State.DISMISSED:
-        unchanged()
-        return held
-    row = _open(actor, held)
-    row.state, row.settled_at, row.settled_by = HeldRow.State.DISMISSED, clock.now(), actor.id
-    row.note = reason.strip()[:300]
-    row.save(update_fields=["state", "settled_at", "settled_by", "note"])
-    record(actor, row)
-    return row
+    return waiting.dismiss(actor, held, reason)
 
 
 @verb(*HELPERS)
@@ -219,16 +197,3 @@ class _Reader:
             made_at=made_at,
         )
         return declared.declaration, declared.is_new
-
-
-def _open(actor: Actor, held: HeldRow) -> HeldRow:
-    row = (
-        HeldRow.objects.seen_by(actor)
-        .select_for_update(of=("self",))
-        .select_related("intake__company", "intake__unit")
-        .filter(pk=held.pk)
-        .first()
-    )
-    if row is None or row.state != HeldRow.State.OPEN:
-        raise Conflict(_("Dòng này đã được xử lý."), way_out=_("Tải lại trang để xem danh sách mới."))
-    return row

@@ -11,8 +11,9 @@ from datetime import date
 from django.utils.translation import gettext as _
 
 from khien.kernel import clock
-from khien.kernel.acts import record, unchanged, verb
+from khien.kernel.acts import record, verb
 from khien.kernel.errors import Conflict, Invalid, Problem
+from khien.kernel.intakes import waiting
 from khien.kernel.staff import Actor, Role
 from khien.kernel.units.models import AdminUnit
 from khien.rooms.testing import reads
@@ -95,10 +96,7 @@ def import_results(actor: Actor, *, rows: Sequence[ResultRow], source: str) -> I
         persons=[result.specimen.person_id for result in stored],
         event=RESULT_RECORDED,
         payloads=[payload_of(result, result.specimen) for result in stored],
-        received=intake.received,
-        stored=intake.stored,
-        duplicate=intake.duplicate,
-        held=intake.held,
+        **intake.counts,
     )
     return IntakeAnswer(intake, answers)
 
@@ -106,7 +104,7 @@ def import_results(actor: Actor, *, rows: Sequence[ResultRow], source: str) -> I
 @verb(Role.LABORATORY)
 def retry_held(actor: Actor, *, held: HeldRow) -> Result:
     """Try a held row again, as it is; raises the problem that still stands."""
-    row = _open(actor, held)
+    row = waiting.locked(actor, held)
     again = ResultRow.from_stored(row.line, row.row)
     result = record_result(
         actor,
@@ -116,8 +114,7 @@ def retry_held(actor: Actor, *, held: HeldRow) -> Result:
         ct_value=again.ct_value,
         assay=again.assay,
     )
-    row.state, row.settled_at, row.settled_by = HeldRow.State.STORED, clock.now(), actor.id
-    row.save(update_fields=["state", "settled_at", "settled_by"])
+    waiting.settle(actor, row)
     record(actor, row, persons=[result.specimen.person_id])
     return result
 
@@ -125,17 +122,7 @@ def retry_held(actor: Actor, *, held: HeldRow) -> Result:
 @verb(Role.LABORATORY)
 def dismiss_held(actor: Actor, *, held: HeldRow, reason: str) -> HeldRow:
     """Say that a held row will not be taken in, and why; it stays readable until the retention rule."""
-    if not reason.strip():
-        raise Invalid(_("Chưa ghi lý do."), field="reason", way_out=_("Ghi ngắn gọn vì sao bỏ dòng này."))
-    if held.state == HeldRow.State.DISMISSED:
-        unchanged()
-        return held
-    row = _open(actor, held)
-    row.state, row.settled_at, row.settled_by = HeldRow.State.DISMISSED, clock.now(), actor.id
-    row.note = reason.strip()[:300]
-    row.save(update_fields=["state", "settled_at", "settled_by", "note"])
-    record(actor, row)
-    return row
+    return waiting.dismiss(actor, held, reason)
 
 
 class _Batch:
@@ -221,29 +208,20 @@ def _contradictions(rows: Sequence[ResultRow]) -> dict[str, list[int]]:
 def _hold(intake: Intake, row: ResultRow, problem: Problem) -> None:
     stored = row.as_stored()
     digest = hashlib.sha256(json.dumps([intake.unit_id, stored], sort_keys=True).encode()).hexdigest()
-    HeldRow.objects.get_or_create(
+    waiting.hold(
+        HeldRow,
+        intake,
+        line=row.line,
+        row=stored,
         digest=digest,
-        state=HeldRow.State.OPEN,
-        defaults={
-            "intake": intake,
-            "line": row.line,
-            "row": stored,
-            "code": problem.code,
-            "reason": str(problem)[:400],
-        },
+        code=problem.code,
+        reason=str(problem),
     )
 
 
 def _held(row: ResultRow, problem: Problem) -> RowAnswer:
     told = problem.as_dict()
     return RowAnswer(row.line, row.barcode[:32], "held", **told)
-
-
-def _open(actor: Actor, held: HeldRow) -> HeldRow:
-    row = HeldRow.objects.seen_by(actor).select_for_update(of=("self",)).filter(pk=held.pk).first()
-    if row is None or row.state != HeldRow.State.OPEN:
-        raise Conflict(_("Dòng này đã được xử lý."), way_out=_("Tải lại trang để xem danh sách mới."))
-    return row
 
 
 def _unit_of(actor: Actor) -> AdminUnit | None:
