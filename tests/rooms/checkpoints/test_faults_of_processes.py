@@ -250,10 +250,11 @@ def full_disk(world: World) -> None:
         for process in [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)] if pid else []:
             # By the owner of the process, who may do so without any privilege.
             with contextlib.suppress(psutil.Error):
-                owner = process.uids().real
+                owner, group = process.uids().real, process.gids().real
                 word = "unlimited" if value == resource.RLIM_INFINITY else str(value)
                 command = ["prlimit", "--pid", str(process.pid), f"--fsize={word}:"]
-                subprocess.run(command, user=owner, capture_output=True, check=False)
+                done = subprocess.run(command, user=owner, group=group, capture_output=True, check=False)
+                assert not done.returncode or not process.is_running(), done.stderr
 
     wait_until(world.here.answers, 120, "somebody who can feel it")
     before = world.faults["500"]
