@@ -15,9 +15,9 @@ from typing import Any, TypeVar
 
 from django.db import close_old_connections, connections
 
-from khien.gateways.sms.interface import Answer, Outcome, OutgoingSms, Receipt
+from khien.gateways.sms.interface import Answer, Lane, Outcome, OutgoingSms, Receipt
 from khien.gateways.sms.smpp import coding, pdu, reports, store
-from khien.gateways.sms.smpp.lanes import Lane, Result
+from khien.gateways.sms.smpp.lanes import Result
 from khien.gateways.sms.smpp.pool import Parcel, Pool, PoolStatus
 from khien.gateways.sms.smpp.session import BindSettings
 

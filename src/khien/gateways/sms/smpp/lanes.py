@@ -5,20 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Iterator
-from enum import IntEnum
 from typing import NamedTuple
 
-from khien.gateways.sms.interface import Answer
+from khien.gateways.sms.interface import Answer, Lane
 from khien.gateways.sms.smpp import pdu
-
-
-class Lane(IntEnum):
-    """The lower goes first, always."""
-
-    EMERGENCY = 0
-    PROMPT = 1
-    """One-time codes and replies: somebody looks at a phone and waits."""
-    CAMPAIGN = 2
 
 
 class Result(NamedTuple):

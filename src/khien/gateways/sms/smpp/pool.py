@@ -8,9 +8,9 @@ import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from khien.gateways.sms.interface import Answer
+from khien.gateways.sms.interface import Answer, Lane
 from khien.gateways.sms.smpp import pdu
-from khien.gateways.sms.smpp.lanes import Batch, Lane, Lanes, Outgoing, Result
+from khien.gateways.sms.smpp.lanes import Batch, Lanes, Outgoing, Result
 from khien.gateways.sms.smpp.session import BindFault, BindSettings, Receive, Session
 
 logger = logging.getLogger(__name__)
