@@ -22,9 +22,10 @@ def missing() -> str:
 
 
 class Kannel:
-    """Sends what its `url` is asked to the SMSC on `port`; its files lie in `folder`. Up when made."""
+    """Sends what its `url` is asked to the SMSC on `port`; its files lie in `folder`. `groups` are more of its
+    configuration. Up when made."""
 
-    def __init__(self, port: int, folder: Path) -> None:
+    def __init__(self, port: int, folder: Path, groups: str = "") -> None:
         admin, boxes, door = free_ports(3)
         self.url = f"http://127.0.0.1:{door}/cgi-bin/sendsms"
         configuration = folder / "kannel.conf"
@@ -66,11 +67,7 @@ password = {PASSWORD}
 concatenation = true
 max-messages = 10
 
-group = sms-service
-keyword = default
-omit-empty = true
-max-messages = 0
-text = ""
+{groups}
 """
         )
         self.folder = folder

@@ -206,7 +206,7 @@ def _carriers() -> Iterator[Finding]:
     from khien.gateways.sms.interface import GatewayNotSet
 
     try:
-        codes = carriers.configured()
+        codes = list(carriers.read(Path(name)).tables)
     except GatewayNotSet as fault:
         yield Finding("carriers", "missing", str(fault), "mend that key, then look again")
     else:

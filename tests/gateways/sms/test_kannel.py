@@ -12,11 +12,14 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
+from click.testing import CliRunner
 from django.test import Client, override_settings
 
-from khien.gateways.sms import carriers
+from khien.gateways.sms import carriers, command
 from khien.gateways.sms.interface import Answer, Lane, Outcome, OutgoingSms
-from khien.gateways.sms.kannel import Kannel, receipt_address, token
+from khien.gateways.sms.kannel import Kannel, groups, inbound_token, receipt_address, token
+from khien.gateways.sms.models import SmppReply
+from khien.gateways.sms.smpp.coding import to_gsm7
 from khien.gateways.sms.text import measure
 from khien.rooms.broadcasts import reads
 from khien.rooms.broadcasts.models import UnmatchedReceipt
@@ -113,6 +116,74 @@ def test_a_broadcast_leaves_by_kannel_and_its_receipts_come_back(
             lambda: sum(n for state, n in counts().items() if "delivered" in state) == 20, 30, "receipts"
         )
         assert counts() == {"delivered": 18, "undelivered": 2}
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("text", "coding"),
+    [("TC 123 abc & [x]", 0), ("Từ chối nhận tin, cảm ơn", 8)],
+    ids=["plain", "accented"],
+)
+def test_what_people_write_comes_to_our_door(
+    smsc: MakeSmsc, tmp_path: Path, live_server: Any, text: str, coding: int
+) -> None:
+    if why := peers.missing():
+        pytest.skip(why)
+    with override_settings(KHIEN_SMS_TOKEN=SECRET, ALLOWED_HOSTS=["*"]):
+        carrier = smsc()
+        _sending, service = groups(live_server.url, SECRET).split("\n\n")
+        made = peers.Kannel(carrier.port, tmp_path, service)
+        try:
+            carrier.hear("bound")
+            octets = to_gsm7(text) if coding == 0 else text.encode("utf-16-be")
+            carrier.tell(
+                deliver={
+                    "source_addr": "84912345678",
+                    "destination_addr": "8099",
+                    "data_coding": coding,
+                    "short_message_hex": octets.hex(),
+                }
+            )
+            wait_until(SmppReply.objects.exists, 20, "the text")
+        finally:
+            made.close()
+    reply = SmppReply.objects.get()
+    assert (reply.number.lstrip("+"), reply.address.lstrip("+"), reply.text) == ("84912345678", "8099", text)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [({}, 200), ({"token": "x"}, 401), ({"token": token(SECRET, "c-1")}, 401), ({"number": ""}, 422)],
+    ids=["good", "wrong token", "a receipt's token", "no number"],
+)
+def test_the_door_for_texts_from_phones(client: Client, change: dict[str, str], status: int) -> None:
+    asked = {
+        "token": inbound_token(SECRET),
+        "number": "84912345678",
+        "address": "8099",
+        "text": "tc\0 1",
+        **change,
+    }
+    with override_settings(KHIEN_SMS_TOKEN=SECRET):
+        answer = client.get("/api/v1/broadcasts/inbound/kannel", asked)
+    assert answer.status_code == status
+    assert [reply.text for reply in SmppReply.objects.all()] == (["tc 1"] if status == 200 else [])
+    if status == 200:
+        assert answer.content == b""
+
+
+def test_the_command_prints_what_kannel_needs_and_not_our_token() -> None:
+    with override_settings(KHIEN_SMS_TOKEN=SECRET):
+        told = CliRunner().invoke(command.kannel, ["https://khien.example/"])
+    assert told.exit_code == 0
+    assert (
+        f"https://khien.example/api/v1/broadcasts/inbound/kannel?token={inbound_token(SECRET)}&"
+        in told.output
+    )
+    assert SECRET not in told.output
+    with override_settings(KHIEN_SMS_TOKEN=""):
+        assert "KHIEN_SMS_TOKEN is not set" in CliRunner().invoke(command.kannel, ["https://x"]).output
 
 
 @pytest.mark.django_db(transaction=True)

@@ -1,4 +1,4 @@
-"""`khien sms simulate`: carriers to try with, which misbehave as told."""
+"""`khien sms …`: carriers to try with, which misbehave as told; what Kannel must be told of us."""
 
 from __future__ import annotations
 
@@ -141,3 +141,19 @@ def _write_settings(
     path.chmod(0o600)
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_TRUNC), "w") as file:
         file.write(text)
+
+
+@click.command()
+@click.argument("url")
+def kannel(url: str) -> None:
+    """Print the groups that Kannel's configuration needs to send for us and to hand on what people write.
+
+    URL is ours as Kannel reaches it, e.g. https://khien.example. The address bears a token made from KHIEN_SMS_TOKEN.
+    """
+    from django.conf import settings
+
+    from khien.gateways.sms.kannel import groups
+
+    if not settings.KHIEN_SMS_TOKEN:
+        raise click.ClickException("KHIEN_SMS_TOKEN is not set: by it our doors know Kannel")
+    click.echo(groups(url, settings.KHIEN_SMS_TOKEN), nl=False)

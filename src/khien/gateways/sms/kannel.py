@@ -90,3 +90,31 @@ def receipt_address(url: str, secret: str, client_id: str) -> str:
 def token(secret: str, client_id: str) -> str:
     """Proof that we have given this address away for this message; good for nothing else."""
     return hmac.new(secret.encode(), f"kannel:{client_id}".encode(), hashlib.sha256).hexdigest()[:40]
+
+
+def inbound_token(secret: str) -> str:
+    """Proof that our own set-up told Kannel where texts from phones go."""
+    return token(secret, "inbound")
+
+
+def inbound_text(octets: bytes, charset: str) -> str:
+    """A text that Kannel hands on, by the name that `%C` has for its letters. What cannot be read shows as U+FFFD."""
+    return octets.decode("utf-16-be" if charset.upper() == "UTF-16BE" else "utf-8", "replace")
+
+
+def groups(url: str, secret: str) -> str:
+    """What Kannel's configuration needs for us; `url` is ours, e.g. https://khien.example."""
+    door = f"{url.rstrip('/')}/api/v1/broadcasts/inbound/kannel"
+    return f"""\
+group = sendsms-user
+username = khien
+password = CHOOSE-ONE
+concatenation = true
+max-messages = 10
+
+group = sms-service
+keyword = default
+catch-all = true
+max-messages = 0
+get-url = "{door}?token={inbound_token(secret)}&number=%p&address=%P&charset=%C&text=%b"
+"""

@@ -5,15 +5,17 @@ from __future__ import annotations
 import hmac
 from datetime import UTC, datetime
 from typing import Annotated, Literal
+from urllib.parse import parse_qs
 
 from django.conf import settings
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from ninja import Field, Query, Router, Schema
 from ninja.security import APIKeyQuery, HttpBearer
 
 from khien.gateways.sms import kannel
 from khien.gateways.sms.interface import Delivery, Receipt
+from khien.gateways.sms.smpp import store
 from khien.kernel import clock
 from khien.kernel.doors.api import PROBLEMS
 from khien.kernel.errors import Invalid
@@ -43,6 +45,20 @@ class KannelAuth(APIKeyQuery):
         if not secret or not key:
             return None
         if not hmac.compare_digest(key.encode(), kannel.token(secret, client_id).encode()):
+            return None
+        return system_actor("sms gateway")
+
+
+class KannelInboundAuth(APIKeyQuery):
+    """`token` of the address that `khien sms kannel` prints."""
+
+    param_name = "token"
+
+    def authenticate(self, request: HttpRequest, key: str | None) -> Actor | None:
+        secret = settings.KHIEN_SMS_TOKEN
+        if not secret or not key:
+            return None
+        if not hmac.compare_digest(key.encode(), kannel.inbound_token(secret).encode()):
             return None
         return system_actor("sms gateway")
 
@@ -104,6 +120,26 @@ def send_kannel_receipt(
     receipt = Receipt(client_id, delivery, clock.now(), client_id)
     tally = verbs.take_receipts(request.auth, receipts=[receipt])  # type: ignore[attr-defined]
     return TallyOut(received=tally.received, stored=tally.stored, duplicate=tally.duplicate, held=tally.held)
+
+
+@router.get(
+    "/inbound/kannel",
+    auth=KannelInboundAuth(),
+    response={200: None, **PROBLEMS},
+    summary="Take a text that somebody has sent to our number, from Kannel",
+    operation_id="send_kannel_inbound",
+)
+def send_kannel_inbound(
+    request: HttpRequest,
+    number: Annotated[str, Query(min_length=1, max_length=21)],
+    address: Annotated[str, Query(max_length=21)] = "",
+    charset: Annotated[str, Query(max_length=20)] = "",
+) -> HttpResponse:
+    """Kept with what comes over SMPP. `text` is in the letters that `charset` names. The answer is empty: Kannel
+    would send it to the phone."""
+    octets = parse_qs(request.META.get("QUERY_STRING", ""), encoding="latin-1").get("text", [""])[0]
+    store.keep_reply(number, address, kannel.inbound_text(octets.encode("latin-1"), charset))
+    return HttpResponse("")
 
 
 def _aware(moment: datetime) -> datetime:

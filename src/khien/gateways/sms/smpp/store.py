@@ -104,6 +104,16 @@ def keep(
             SmppReply.objects.bulk_create(replies, batch_size=1000)
 
 
+def keep_reply(number: str, address: str, text: str) -> None:
+    """Keep a text from a phone that came in another way than over a bind."""
+    SmppReply.objects.create(
+        number=_storable(number)[:21],
+        address=_storable(address)[:21],
+        text=_storable(text),
+        received_at=clock.now(),
+    )
+
+
 def remember_parts(sent: Iterable[SentParts]) -> None:
     """Keep which parts make which message, so that their receipts can be put together. Receipts of parts that came
     before this are taken up again."""
