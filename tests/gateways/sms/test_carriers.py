@@ -13,12 +13,13 @@ from typing import Any
 import pytest
 from django.test import override_settings
 
-from khien.gateways.sms import carriers, sending
+from khien.gateways.sms import carriers, links, sending
 from khien.gateways.sms.http_json import HttpJson
 from khien.gateways.sms.interface import Answer, CarrierLink, Lane, Outcome, OutgoingSms
 from khien.gateways.sms.kannel import Kannel
 from khien.gateways.sms.models import SimulatedMessage, SmppPart, SmppReceipt
 from khien.gateways.sms.smpp import chosen
+from khien.gateways.sms.smpp import link as link_module
 from khien.gateways.sms.smpp.link import SmppLink
 from khien.gateways.sms.smsc import Carrier, Manner
 from khien.rooms.broadcasts import routing
@@ -276,13 +277,13 @@ def test_without_a_file_every_carrier_goes_by_the_one_gateway() -> None:
     assert carriers.configured() == []
 
     async def scene() -> list[Outcome]:
-        links = [carriers.link(code) for code in ("viettel", "mobifone")]
-        for link in links:
-            await link.open()
-        told = [await link.submit([sms(place)], Lane.CAMPAIGN) for place, link in enumerate(links)]
-        await links[0].close(1.0)
-        told.append(await links[1].submit([sms(2)], Lane.CAMPAIGN))
-        await links[1].close(1.0)
+        ways = [carriers.link(code) for code in ("viettel", "mobifone")]
+        for way in ways:
+            await way.open()
+        told = [await way.submit([sms(place)], Lane.CAMPAIGN) for place, way in enumerate(ways)]
+        await ways[0].close(1.0)
+        told.append(await ways[1].submit([sms(2)], Lane.CAMPAIGN))
+        await ways[1].close(1.0)
         return [outcome for each in told for outcome in each]
 
     assert [each.answer for each in play(scene())] == [Answer.ACCEPTED] * 3
@@ -296,18 +297,66 @@ def test_links_by_one_gateway_share_its_connections() -> None:
         with override_settings(
             KHIEN_SMS_CARRIERS="", KHIEN_SMS_GATEWAY="smpp", KHIEN_SMPP_ADDRESS=f"127.0.0.1:{peer.port}"
         ):
-            links: list[CarrierLink] = [carriers.link(code) for code in ("viettel", "mobifone", "vinaphone")]
-        for link in links:
-            await link.open()
-        told = await asyncio.gather(*(link.submit([sms(1)], Lane.PROMPT) for link in links))
+            ways: list[CarrierLink] = [carriers.link(code) for code in ("viettel", "mobifone", "vinaphone")]
+        for way in ways:
+            await way.open()
+        told = await asyncio.gather(*(way.submit([sms(1)], Lane.PROMPT) for way in ways))
         assert [each[0].answer for each in told] == [Answer.ACCEPTED] * 3
-        for link in links:
-            await link.close(5.0)
+        for way in ways:
+            await way.close(5.0)
         assert peer.counts["binds"] == 1
         await peer.close()
 
     with override_settings(KHIEN_SMPP_BINDS=1):
         play(scene())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_fault_of_ours_leaves_one_message_unknown_and_the_link_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    taken: list[str] = []
+
+    def fails_once(message: OutgoingSms) -> Outcome:
+        taken.append(message.client_id)
+        if len(taken) == 1:
+            raise RuntimeError("the database is away")
+        return Outcome(message.client_id, Answer.ACCEPTED)
+
+    monkeypatch.setattr(links, "_simulate", fails_once)
+
+    async def scene() -> list[Outcome]:
+        link = links.SimulatorLink("try")
+        await link.open()
+        told = await link.submit([sms(place) for place in range(3)], Lane.CAMPAIGN)
+        await link.close(1.0)
+        return told
+
+    assert [each.answer for each in play(scene())] == [Answer.UNKNOWN, Answer.ACCEPTED, Answer.ACCEPTED]
+    assert taken == ["c-0", "c-1", "c-2"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_was_taken_is_told_even_when_its_parts_cannot_be_kept(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(sent: object) -> None:
+        raise RuntimeError("the database is away")
+
+    monkeypatch.setattr(link_module, "_remember", away)
+
+    async def scene() -> list[Outcome]:
+        peer = Carrier("viettel", Manner(receipts=False))
+        await peer.listen()
+        write(table("viettel", peer))
+        link = carriers.link("viettel")
+        await link.open()
+        told = await link.submit([sms(1, LONG)], Lane.CAMPAIGN)
+        await link.close(1.0)
+        await peer.close()
+        return told
+
+    assert [each.answer for each in play(scene())] == [Answer.ACCEPTED]
 
 
 def http(url: str, more: str = "") -> str:

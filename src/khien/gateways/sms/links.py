@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +16,8 @@ from django.db import close_old_connections, connections
 from khien.gateways.sms.http import HttpGateway
 from khien.gateways.sms.interface import Answer, CarrierLink, Lane, Outcome, OutgoingSms
 from khien.gateways.sms.simulator import Simulator
+
+logger = logging.getLogger(__name__)
 
 _Waiting = tuple[OutgoingSms, "asyncio.Future[Outcome]"]
 
@@ -83,6 +86,8 @@ class OneByOne:
             told = Outcome(message.client_id, Answer.UNKNOWN, code="no_answer")
             try:
                 told = await self.send(message)
+            except Exception:
+                logger.exception("SMS link %s: no word of what became of a message", self.name)
             finally:
                 if not future.done():
                     future.set_result(told)

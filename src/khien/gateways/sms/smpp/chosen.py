@@ -7,6 +7,7 @@ import functools
 import os
 import ssl
 import threading
+from pathlib import Path
 
 from django.conf import settings
 
@@ -89,10 +90,15 @@ def from_settings() -> SmppSettings:
     )
 
 
-@functools.cache
 def tls(authority: str, called: str) -> ssl.SSLContext:
-    """One context for each file, so that equal settings are equal. Raises `GatewayNotSet`; `called` names the file."""
+    """One context for each file while it stays as it is, so that equal settings are equal. Raises `GatewayNotSet`;
+    `called` names the file."""
     try:
-        return ssl.create_default_context(cafile=authority or None)
+        return _context(authority, Path(authority).stat().st_mtime_ns if authority else 0)
     except OSError as fault:
         raise GatewayNotSet(f"{called} cannot be read: {fault}") from fault
+
+
+@functools.lru_cache(maxsize=64)
+def _context(authority: str, _changed: int) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=authority or None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -12,6 +13,8 @@ from khien.gateways.sms.interface import Answer, Lane, Outcome, OutgoingSms
 from khien.gateways.sms.smpp import pdu, store
 from khien.gateways.sms.smpp.gateway import Shipping, SmppSettings
 from khien.gateways.sms.smpp.pool import Pool, PoolStatus
+
+logger = logging.getLogger(__name__)
 
 
 class SmppLink:
@@ -43,7 +46,11 @@ class SmppLink:
         shipment = self._shipping.prepare(messages, lane)
         outcomes, sent = self._shipping.conclude(shipment, await self._pool.submit(shipment.parcels))
         if sent:
-            await asyncio.get_running_loop().run_in_executor(self._keeper, _remember, sent)
+            try:
+                await asyncio.get_running_loop().run_in_executor(self._keeper, _remember, sent)
+            except Exception:
+                # What was taken is told all the same: only the receipts of these parts will not be put together.
+                logger.exception("SMS link %s: parts of %d messages not kept", self.name, len(sent))
         return outcomes
 
     async def close(self, drain_s: float) -> None:
