@@ -14,6 +14,7 @@ import socket
 import statistics
 import time
 import warnings
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 
 import click
@@ -57,11 +58,14 @@ def measure(messages: int, window: int, rounds: int) -> list[Figure]:
     for receipts in (False, True):
         rates: dict[str, list[float]] = {name: [] for name in clients}
         cores: dict[str, list[float]] = {name: [] for name in clients}
+        costs: dict[str, list[float]] = defaultdict(list)
         for _round in range(rounds):
             for name, client in clients.items():
-                wall_s, busy_s = timed(client, messages, window, receipts)
+                wall_s, busy_s, carrier_s = timed(client, messages, window, receipts)
                 rates[name].append(messages / wall_s)
                 cores[name].append(busy_s / wall_s)
+                costs[name].append(busy_s / messages)
+                costs[f"the carrier beside {name}"].append(carrier_s / messages)
         kind = "with receipts" if receipts else "without receipts"
         own = statistics.median(rates["khien"])
         for name in clients:
@@ -83,18 +87,22 @@ def measure(messages: int, window: int, rounds: int) -> list[Figure]:
             Figure(f"{name}, {kind}, of a core", 100 * statistics.median(cores[name]), "%")
             for name in clients
         ]
+        figures += [
+            Figure(f"{name}, {kind}, processor time", 1e6 * statistics.median(seconds), "µs a message")
+            for name, seconds in costs.items()
+        ]
     return figures
 
 
 def timed(
     client: Callable[[int, int, int, bool], None], messages: int, window: int, receipts: bool
-) -> tuple[float, float]:
-    """Seconds by the clock and of this process' processor time."""
+) -> tuple[float, float, float]:
+    """Seconds by the clock, of this process' processor time, and of the carrier's."""
     carrier = Smsc(receipts="once" if receipts else "")
     try:
-        began, busy = time.perf_counter(), time.process_time()
+        began, busy, carrier_s = time.perf_counter(), time.process_time(), carrier.busy_s()
         client(carrier.port, messages, window, receipts)
-        took = time.perf_counter() - began, time.process_time() - busy
+        took = time.perf_counter() - began, time.process_time() - busy, carrier.busy_s() - carrier_s
         counts = carrier.ask()
     finally:
         carrier.close()

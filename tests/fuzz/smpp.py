@@ -6,15 +6,19 @@ reading that takes seconds ends the run and leaves the input. What was run is in
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import os
 import struct
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import atheris
+
+from khien.gateways.sms.interface import Answer, Lane
 
 with atheris.instrument_imports(include=["khien.gateways.sms.smpp.pdu"]):
     from khien.gateways.sms.smpp import pdu
@@ -22,6 +26,9 @@ with atheris.instrument_imports(
     include=["khien.gateways.sms.smpp.coding", "khien.gateways.sms.smpp.reports"]
 ):
     from khien.gateways.sms.smpp import coding, reports
+with atheris.instrument_imports(include=["khien.gateways.sms.smpp.session", "khien.gateways.sms.smsc"]):
+    from khien.gateways.sms import smsc
+    from khien.gateways.sms.smpp import lanes, session
 
 LONGEST = 600
 
@@ -68,6 +75,84 @@ def target_message(data: bytes) -> None:
                 reports.canonical(report.message_id, form, in_receipt=True)
 
 
+def target_client(data: bytes) -> None:
+    """Any octets from a carrier while messages are under way: each has one outcome, at the latest with the cut."""
+    octets, cut = data[1:], (data[0] if data else 0)
+
+    async def scene() -> None:
+        batch = lanes.Batch(8)
+        waiting = lanes.Lanes()
+        for place in range(8):
+            waiting.put(lanes.Outgoing(BODY, Lane.CAMPAIGN, 1e12, batch, place))
+
+        async def keep(messages: Sequence[pdu.Message]) -> None:
+            pass
+
+        settings = session.BindSettings("", 0, window=4)
+        bind = session.Session(settings, waiting, keep)
+        bind.connection_made(Silent())
+        bind._state = session._State.BOUND
+        bind.fill()
+        place = cut % (len(octets) + 1)
+        for piece in (octets[:place], octets[place:]):
+            if not bind.closed.done():
+                bind.data_received(piece)
+        await asyncio.sleep(0)
+        bind.connection_lost(None)
+        for item in waiting.empty():
+            item.settle(lanes.Result(Answer.THROTTLED))
+        assert len(batch.done.result()) == 8
+
+    LOOP.run_until_complete(scene())
+
+
+def target_carrier(data: bytes) -> None:
+    """Any octets from a client that is bound: the simulated carrier never fails."""
+    octets, cut = data[1:], (data[0] if data else 0)
+
+    async def scene() -> None:
+        carrier = smsc.Carrier("fuzz", smsc.Manner(**dict.fromkeys(smsc.SHARES, 0.1)) if cut % 2 else None)
+        served = smsc._Session(carrier)
+        served.connection_made(Silent())
+        place = cut % (len(octets) + 1)
+        for piece in (
+            pdu.encode(pdu.Pdu(pdu.BIND_TRANSCEIVER, 1, body=pdu.Bind("k"))),
+            octets[:place],
+            octets[place:],
+        ):
+            served.data_received(piece)
+        served.connection_lost(None)
+        await carrier.close()
+
+    LOOP.run_until_complete(scene())
+
+
+class Silent(asyncio.Transport):
+    """Takes what is written and says nothing."""
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        pass
+
+    def is_closing(self) -> bool:
+        return False
+
+    def can_write_eof(self) -> bool:
+        return True
+
+    def write_eof(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+    def abort(self) -> None:
+        pass
+
+
+LOOP = asyncio.new_event_loop()
+BODY = pdu.encode_body(pdu.Message("KHIEN", "84901", b"xin chao", registered_delivery=1))
+
+
 def told(unit: pdu.Pdu | pdu.PduFault) -> object:
     return (str(unit), unit.status, unit.sequence, unit.fatal) if isinstance(unit, pdu.PduFault) else unit
 
@@ -101,11 +186,17 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
 def seeds() -> dict[str, list[bytes]]:
     """Inputs to begin with: one of each PDU, several in a row, receipts and long texts."""
     units = [pdu.encode(pdu.Pdu(command, 7, body=body)) for command, body in GENUINE.items()]
+    answers = [
+        pdu.encode(pdu.Pdu(pdu.SUBMIT_SM_RESP, number, status, pdu.Answered(f"m{number}")))
+        for number, status in ((1, 0), (2, 0x58), (3, 0x0B), (4, 0))
+    ]
     order = sorted(COMMANDS)
     long = coding.parts_of("Khai báo y tế mỗi ngày. " * 10, 3)
     texts = [GENUINE[pdu.DELIVER_SM].short_message, long[0].octets]  # type: ignore[union-attr]
     return {
         "stream": [*units, b"".join(units)],
+        "client": [b"\7" + unit for unit in (*units, b"".join(units), b"".join(answers))],
+        "carrier": [b"\7" + unit for unit in (*units, b"".join(units))],
         "body": [bytes([order.index(int.from_bytes(unit[4:8], "big"))]) + unit[16:] for unit in units],
         "message": [
             bytes((esm, code, tlv)) + text
@@ -131,6 +222,7 @@ def main(arguments: list[str]) -> None:
             if status:
                 sys.exit(f"{one} found something: see crash-* or timeout-* here")
         return
+    logging.disable(logging.CRITICAL)
     with tempfile.TemporaryDirectory(prefix=f"khien-fuzz-{name}-") as corpus:
         for number, seed in enumerate(seeds()[name]):
             (Path(corpus) / f"seed-{number:03d}").write_bytes(seed)

@@ -12,6 +12,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 FOLDER = Path(__file__).parent
 
 
@@ -67,6 +69,11 @@ class Smsc:
         """Its counters: taken, nack, acknowledged, rejected_deliveries, throttled, sessions."""
         self.tell(ask=True)
         return self.hear("taken")
+
+    def busy_s(self) -> float:
+        """Seconds of processor time that it has used so far."""
+        times = psutil.Process(self._child.pid).cpu_times()
+        return float(times.user + times.system)
 
     def close(self) -> None:
         self._child.kill()

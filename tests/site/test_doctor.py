@@ -46,6 +46,19 @@ def test_a_mistyped_setting_is_named(monkeypatch):
     assert "KHIEN_PROT" in findings()["settings"].what
 
 
+def test_a_mistake_in_the_file_of_carriers_is_named(monkeypatch, tmp_path):
+    assert "carriers" not in findings()
+    path = tmp_path / "carriers.toml"
+    monkeypatch.setenv("KHIEN_SMS_CARRIERS", str(path))
+    assert findings()["carriers"].state == "missing"
+    path.write_text('[viettel]\nkind = "smpp"\naddress = "smpp.example:2775"\nwindow = 0\n')
+    path.chmod(0o600)
+    assert "[viettel] window is not between" in findings()["carriers"].what
+    path.write_text('[viettel]\nkind = "smpp"\naddress = "smpp.example:2775"\n')
+    assert findings()["carriers"].state == "ok"
+    assert "viettel" in findings()["carriers"].what
+
+
 def test_a_taken_port_is_a_note(monkeypatch):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

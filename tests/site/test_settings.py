@@ -16,6 +16,7 @@ import pytest
         ({"KHIEN_MODE": "production", "KHIEN_SECRET": "short"}, "KHIEN_SECRET"),
         ({"KHIEN_MODE": "production", "KHIEN_SECRET": "x" * 40, "KHIEN_DEMO": "1"}, "KHIEN_DEMO"),
         ({"KHIEN_DEMO": "1", "KHIEN_SMS_GATEWAY": "http_json"}, "KHIEN_SMS_GATEWAY"),
+        ({"KHIEN_DEMO": "1", "KHIEN_SMS_CARRIERS": "/etc/khien/carriers.toml"}, "KHIEN_SMS_CARRIERS"),
         ({"KHIEN_DEMO": "perhaps"}, "KHIEN_DEMO"),
     ],
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from typing import Protocol
 
 
@@ -25,6 +25,15 @@ class Answer(StrEnum):
     REJECTED = "rejected"
     UNKNOWN = "unknown"
     THROTTLED = "throttled"
+
+
+class Lane(IntEnum):
+    """Who goes first within one carrier: the lower, always."""
+
+    EMERGENCY = 0
+    PROMPT = 1
+    """One-time codes and replies: somebody looks at a phone and waits."""
+    CAMPAIGN = 2
 
 
 class Delivery(StrEnum):
@@ -86,4 +95,37 @@ class SmsGateway(Protocol):
 
     def receipts(self, limit: int = 1000) -> list[Receipt]:
         """Receipts that wait to be fetched; empty for a gateway that pushes them to us."""
+        ...
+
+
+class CarrierLink(Protocol):
+    """The way to one carrier from within a sender's event loop, which is the only loop that may use it.
+
+    What comes back over it (receipts, replies) is kept in tables, as with `SmsGateway`.
+    """
+
+    @property
+    def name(self) -> str:
+        """The carrier's code, e.g. "viettel"."""
+        ...
+
+    @property
+    def window(self) -> int:
+        """Messages that may be under way without an answer, on each of `binds`."""
+        ...
+
+    @property
+    def binds(self) -> int: ...
+
+    async def open(self) -> None:
+        """Begin to connect; returns at once. What is submitted meanwhile waits."""
+        ...
+
+    async def submit(self, messages: Sequence[OutgoingSms], lane: Lane) -> list[Outcome]:
+        """As `SmsGateway.submit`: one outcome each, in the same order, once all are known; raises for nothing that
+        goes wrong outside. Several may be under way: those of a lower lane go first."""
+        ...
+
+    async def close(self, drain_s: float) -> None:
+        """Send nothing more, wait for the answers that are due (at most `drain_s` seconds), disconnect."""
         ...

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from khien.gateways.sms.interface import Lane
 from khien.gateways.sms.smpp import coding, pdu
-from khien.gateways.sms.smpp.lanes import Lane
 from khien.gateways.sms.smpp.pool import Parcel, Pool
 from khien.gateways.sms.smpp.session import BindSettings
 from tests.peers import Smsc, missing

@@ -13,11 +13,11 @@ from django.db import transaction
 from django.test import override_settings
 
 from khien.gateways.sms import sending
-from khien.gateways.sms.interface import Answer, Delivery, GatewayNotSet, Outcome, OutgoingSms
+from khien.gateways.sms.interface import Answer, Delivery, GatewayNotSet, Lane, Outcome, OutgoingSms
 from khien.gateways.sms.models import SmppPart, SmppReceipt, SmppReply
 from khien.gateways.sms.smpp import chosen, pdu, store
 from khien.gateways.sms.smpp.gateway import Smpp, SmppSettings, lane_of, outcome_of
-from khien.gateways.sms.smpp.lanes import Lane, Result
+from khien.gateways.sms.smpp.lanes import Result
 from khien.kernel import clock
 from khien.rooms.broadcasts import jobs, reads
 from khien.rooms.broadcasts.models import Broadcast, UnmatchedReceipt

@@ -3,9 +3,9 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from khien.gateways.sms.interface import Answer
+from khien.gateways.sms.interface import Answer, Lane
 from khien.gateways.sms.smpp import pdu
-from khien.gateways.sms.smpp.lanes import Batch, Lane, Lanes, Outgoing, Result, TokenBucket
+from khien.gateways.sms.smpp.lanes import Batch, Lanes, Outgoing, Result, TokenBucket
 from tests.gateways.sms.smpp.conftest import play
 
 

@@ -17,9 +17,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from khien.gateways.sms.interface import Answer
+from khien.gateways.sms.interface import Answer, Lane
 from khien.gateways.sms.smpp import pdu, reports
-from khien.gateways.sms.smpp.lanes import Lane, Result
+from khien.gateways.sms.smpp.lanes import Result
 from khien.gateways.sms.smpp.session import BindSettings
 from khien.gateways.sms.text import normalise
 from tests.gateways.sms.smpp.conftest import Inbox, MakeSmsc, parcels, play, pool, settings, until
