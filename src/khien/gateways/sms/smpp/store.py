@@ -153,7 +153,9 @@ def _joined(rows: Sequence[SmppReceipt]) -> list[Receipt]:
     for row in rows:
         known = parts.get(row.message_id)
         if known is None:
-            receipts.append(Receipt(row.message_id, Delivery(row.delivery), row.received_at))
+            receipts.append(
+                Receipt(row.message_id, Delivery(row.delivery), row.received_at, number=row.number)
+            )
             continue
         part = next(one for one in wholes[known.whole] if one.message_id == row.message_id)
         if part.delivery in {Delivery.DELIVERED, row.delivery}:
@@ -161,7 +163,7 @@ def _joined(rows: Sequence[SmppReceipt]) -> list[Receipt]:
         part.delivery = row.delivery
         changed[part.pk] = part
         if (delivery := _of_all(wholes[part.whole])) is not None:
-            receipts.append(Receipt(part.whole, delivery, row.received_at, part.client_id))
+            receipts.append(Receipt(part.whole, delivery, row.received_at, part.client_id, row.number))
     SmppPart.objects.bulk_update(list(changed.values()), ["delivery"], batch_size=1000)
     return receipts
 
