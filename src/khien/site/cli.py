@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "trace": ("khien.engine.command:trace", "find contacts in a file of presence records"),
     "simulate": ("khien.simulation.command:simulate", "make a synthetic province and its epidemic"),
     "bench": ("khien.site.bench:bench", "run a benchmark, or all"),
+    "sms simulate": ("khien.gateways.sms.command:simulate", "run SMPP carriers that misbehave as told"),
 }
 DATABASE_COMMANDS: dict[str, tuple[str, str]] = {
     "migrate": ("khien.site.manage:migrate", "bring the database to this version and load what it must hold"),
