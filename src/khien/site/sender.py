@@ -16,11 +16,11 @@ logger = logging.getLogger("khien.sender")
 
 async def send() -> None:
     """Send until SIGTERM or SIGINT; what is under way then gets its answers."""
-    from khien.gateways.sms.links import chosen_link
+    from khien.gateways.sms import links
     from khien.rooms.broadcasts.pump import Pump
 
-    one = functools.cache(chosen_link)
-    pump = Pump(lambda _code: one())
+    one = functools.cache(links.chosen_link)
+    pump = Pump(lambda _code: one(), receipts=links.receipts)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, pump.stop)

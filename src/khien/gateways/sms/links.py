@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from django.db import close_old_connections, connections
 
-from khien.gateways.sms.interface import Answer, CarrierLink, Lane, Outcome, OutgoingSms, SmsGateway
+from khien.gateways.sms.interface import Answer, CarrierLink, Lane, Outcome, OutgoingSms, Receipt, SmsGateway
 from khien.gateways.sms.smpp import coding, pdu, store
 from khien.gateways.sms.smpp.gateway import SmppSettings, outcome_of
 from khien.gateways.sms.smpp.pool import Parcel, Pool
@@ -138,6 +138,19 @@ class GatewayLink:
     def _submit(self, messages: Sequence[OutgoingSms]) -> list[Outcome]:
         close_old_connections()
         return self._gateway.submit(messages)
+
+
+def receipts(limit: int) -> list[Receipt]:
+    """Receipts that wait to be fetched, whichever link they came over; each is handed out once, within the caller's
+    transaction."""
+    from django.conf import settings
+
+    from khien.gateways.sms import sending
+
+    # Not by the SMPP gateway of this process, which would make binds of its own.
+    if settings.KHIEN_SMS_GATEWAY == "smpp":
+        return store.hand_out(limit)
+    return sending.gateway().receipts(limit)
 
 
 def chosen_link() -> CarrierLink:

@@ -16,9 +16,17 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from django.db import DatabaseError, connection, connections
+from django.db import DatabaseError, connection, connections, transaction
 
-from khien.gateways.sms.interface import Answer, CarrierLink, GatewayNotSet, Lane, Outcome, OutgoingSms
+from khien.gateways.sms.interface import (
+    Answer,
+    CarrierLink,
+    GatewayNotSet,
+    Lane,
+    Outcome,
+    OutgoingSms,
+    Receipt,
+)
 from khien.gateways.sms.text import measure
 from khien.kernel import clock
 from khien.kernel.staff import Actor, system_actor
@@ -27,6 +35,7 @@ from khien.rooms.broadcasts.reads import campaigns as reads
 from khien.rooms.broadcasts.verbs import campaigns as acts
 from khien.rooms.broadcasts.verbs import chunks
 from khien.rooms.broadcasts.verbs.chunks import Claimed, Room, Settled
+from khien.rooms.broadcasts.verbs.receipts import take_receipts
 
 logger = logging.getLogger("khien.sender")
 T = TypeVar("T")
@@ -34,6 +43,8 @@ T = TypeVar("T")
 POLL_S = 0.5
 """How long an idle sender waits before it looks again."""
 TEND_S = 1.0
+RECEIPTS = 2000
+"""Receipts applied in one transaction at most."""
 ORPHANS_S = 10.0
 GATHER_S = 0.02
 """Answers of so long are settled together when the links are busy anyhow."""
@@ -42,6 +53,7 @@ RESERVE = 0.05
 _LONGEST_HOLD_S = 60.0
 
 LinkOf = Callable[[str], CarrierLink]
+Fetch = Callable[[int], Sequence[Receipt]]
 
 
 class Pace:
@@ -92,12 +104,13 @@ class Door:
 
 class Pump:
     """A sender. `run` until `stop`; `link_of` gives a carrier's link by its code (the same link for several carriers
-    that share one)."""
+    that share one), `receipts` so many of those that wait, each once within the transaction that is open."""
 
-    def __init__(self, link_of: LinkOf, *, drain_s: float = 8.0) -> None:
-        self._link_of, self._drain_s = link_of, drain_s
+    def __init__(self, link_of: LinkOf, *, receipts: Fetch | None = None, drain_s: float = 8.0) -> None:
+        self._link_of, self._fetch, self._drain_s = link_of, receipts, drain_s
         self._actor = system_actor("sender")
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sender-database")
+        self._receiver = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sender-receipts")
         self._doors: dict[int, Door] = {}
         self._paces: dict[int, Pace] = {}
         self._settled: deque[Settled] = deque()
@@ -119,6 +132,7 @@ class Pump:
 
     async def run(self) -> None:
         """Send until told to stop."""
+        receiving = asyncio.create_task(self._receive())
         try:
             while not self._stopping.is_set():
                 try:
@@ -127,8 +141,33 @@ class Pump:
                     await self._on_fault(fault)
             await self._drain()
         finally:
-            await self._in_thread(connections.close_all)
-            self._thread.shutdown()
+            receiving.cancel()
+            for thread in (self._thread, self._receiver):
+                thread.submit(connections.close_all)
+                thread.shutdown()
+
+    async def _receive(self) -> None:
+        """Take the receipts that wait, on a connection of their own beside the sending."""
+        loop = asyncio.get_running_loop()
+        while self._fetch is not None:
+            try:
+                count = await loop.run_in_executor(self._receiver, self._take_receipts)
+            except Exception as fault:
+                logger.error("receipts: %s; trying again", type(fault).__name__)
+                logger.debug("receipts", exc_info=fault)
+                await loop.run_in_executor(self._receiver, connection.close)
+                count = 0
+            if count < RECEIPTS:
+                await asyncio.sleep(POLL_S)
+
+    def _take_receipts(self) -> int:
+        """In one transaction, so that what is handed out and what is applied are the same whatever happens between."""
+        assert self._fetch is not None
+        with transaction.atomic():
+            receipts = self._fetch(RECEIPTS)
+            if receipts:
+                take_receipts(self._actor, receipts=receipts)
+        return len(receipts)
 
     async def _on_fault(self, fault: DatabaseError) -> None:
         """Whatever it was: a new connection, a moment later."""
