@@ -50,6 +50,7 @@ def examine() -> Iterator[Finding]:
         _database,
         _data_folder,
         _port,
+        _carriers,
         _speech,
         _chromium,
         _test_data,
@@ -192,6 +193,24 @@ def _port() -> Iterator[Finding]:
             )
             return
     yield Finding("port", "ok", f"{host}:{port} is free")
+
+
+def _carriers() -> Iterator[Finding]:
+    name = environment.get("KHIEN_SMS_CARRIERS").text()
+    if not name:
+        return
+    import django
+
+    django.setup()
+    from khien.gateways.sms import carriers
+    from khien.gateways.sms.interface import GatewayNotSet
+
+    try:
+        codes = carriers.configured()
+    except GatewayNotSet as fault:
+        yield Finding("carriers", "missing", str(fault), "mend that key, then look again")
+    else:
+        yield Finding("carriers", "ok", f"{', '.join(codes)} (from {name})")
 
 
 def _speech() -> Iterator[Finding]:

@@ -81,6 +81,11 @@ SETTINGS: dict[str, Setting] = {
             "file or folder of certificates (PEM, DER or JSON) whose HC1 health certificates are believed",
         ),
         Setting("KHIEN_SMS_GATEWAY", "simulator", "`simulator`, `http_json` or `smpp`"),
+        Setting(
+            "KHIEN_SMS_CARRIERS",
+            "",
+            "TOML file, a table for each mobile carrier (`gateways/sms/README.md`); replaces `KHIEN_SMS_GATEWAY`",
+        ),
         Setting("KHIEN_SMS_URL", "", "address of the HTTP SMS gateway"),
         Setting("KHIEN_SMS_TOKEN", "", "token for the HTTP SMS gateway", secret=True),
         Setting("KHIEN_SMS_SENDER", "", "registered sender name (brandname), where the gateway wants one"),

@@ -26,6 +26,8 @@ if KHIEN_DEMO and environment.get("KHIEN_SMS_GATEWAY").text() != "simulator":
     raise SettingError(
         "KHIEN_DEMO=1 invents people and must reach nobody: leave KHIEN_SMS_GATEWAY at simulator"
     )
+if KHIEN_DEMO and environment.get("KHIEN_SMS_CARRIERS").text():
+    raise SettingError("KHIEN_DEMO=1 invents people and must reach nobody: leave KHIEN_SMS_CARRIERS empty")
 
 DEBUG = False
 ALLOWED_HOSTS = [host.strip() for host in environment.get("KHIEN_HOSTS").text().split(",") if host.strip()]
@@ -54,6 +56,7 @@ if KHIEN_OIDC_NUMBER_KIND not in {"cccd", "cmnd", "passport", "insurance"}:
 if PRODUCTION and KHIEN_OIDC_ISSUER and not KHIEN_OIDC_ISSUER.startswith("https://"):
     raise SettingError("KHIEN_OIDC_ISSUER must be an https address in production")
 KHIEN_SMS_GATEWAY = environment.get("KHIEN_SMS_GATEWAY").text()
+KHIEN_SMS_CARRIERS = environment.get("KHIEN_SMS_CARRIERS").text()
 KHIEN_SMS_URL = environment.get("KHIEN_SMS_URL").text()
 KHIEN_SMS_TOKEN = environment.get("KHIEN_SMS_TOKEN").text()
 KHIEN_SMS_SENDER = environment.get("KHIEN_SMS_SENDER").text()

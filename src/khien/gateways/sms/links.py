@@ -1,167 +1,180 @@
-"""Links (`interface.CarrierLink`) over the gateway that this installation has chosen."""
+"""Links to gateways that take one message at a time: over HTTP, or the simulator."""
 
 from __future__ import annotations
 
 import asyncio
-import itertools
-import logging
-import random
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
+import httpx
 from django.db import close_old_connections, connections
 
-from khien.gateways.sms.interface import Answer, CarrierLink, Lane, Outcome, OutgoingSms, Receipt, SmsGateway
-from khien.gateways.sms.smpp import coding, pdu, store
-from khien.gateways.sms.smpp.gateway import SmppSettings, outcome_of
-from khien.gateways.sms.smpp.pool import Parcel, Pool
+from khien.gateways.sms.http import HttpGateway
+from khien.gateways.sms.interface import Answer, CarrierLink, Lane, Outcome, OutgoingSms
+from khien.gateways.sms.simulator import Simulator
 
-logger = logging.getLogger(__name__)
-
-_INTERNATIONAL, _ISDN, _RECEIPT_WANTED = 1, 1, 1
+_Waiting = tuple[OutgoingSms, "asyncio.Future[Outcome]"]
 
 
-class SmppLink:
-    """A pool of SMPP binds in the sender's own loop. Receipts and replies are kept before they are acknowledged."""
+class OneByOne:
+    """A `CarrierLink` with `window` messages under way at once; the lower lane goes first."""
 
-    def __init__(self, name: str, settings: SmppSettings) -> None:
-        self.name, self.settings = name, settings
-        self.window, self.binds = settings.bind.window, settings.binds
-        self._pool: Pool | None = None
-        self._keeper = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"{name}-inbox")
-        self._references = itertools.count(random.randrange(256))  # noqa: S311 - no secret
-        self._coded: tuple[str, list[coding.Part]] = ("", [])
+    def __init__(self, name: str, window: int) -> None:
+        self.name, self.window, self.binds = name, window, 1
+        self._queues: tuple[deque[_Waiting], ...] = tuple(deque() for _ in Lane)
+        self._more = asyncio.Condition()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._open = False
 
     async def open(self) -> None:
-        """See `CarrierLink.open`."""
-        settings = self.settings
-        self._pool = Pool(
-            settings.bind, binds=settings.binds, receive=self._receive, patience_s=settings.patience_s
-        )
-        await self._pool.start()
+        if not self._open:
+            self._open = True
+            await self.begin()
+            self._tasks = [asyncio.create_task(self._work()) for _ in range(self.window)]
 
     async def submit(self, messages: Sequence[OutgoingSms], lane: Lane) -> list[Outcome]:
-        """See `CarrierLink.submit`."""
-        if self._pool is None:
-            raise RuntimeError(f"the link {self.name} is not open")
-        parcels: list[Parcel] = []
-        places: list[int] = []
-        outcomes = [Outcome(message.client_id, Answer.REJECTED, code="cannot_encode") for message in messages]
-        for place, message in enumerate(messages):
+        if not self._open:
+            return [_stopped(each) for each in messages]
+        loop = asyncio.get_running_loop()
+        waiting: list[_Waiting] = [(each, loop.create_future()) for each in messages]
+        self._queues[lane].extend(waiting)
+        async with self._more:
+            self._more.notify(len(waiting))
+        return list(await asyncio.gather(*(future for _message, future in waiting)))
+
+    async def close(self, drain_s: float) -> None:
+        if not self._open:
+            return
+        self._open = False
+        for queue in self._queues:
+            while queue:
+                message, future = queue.popleft()
+                if not future.done():
+                    future.set_result(_stopped(message))
+        async with self._more:
+            self._more.notify_all()
+        _done, late = await asyncio.wait(self._tasks, timeout=drain_s)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.end()
+
+    async def begin(self) -> None:
+        """Make what `send` needs."""
+
+    async def send(self, message: OutgoingSms) -> Outcome:
+        raise NotImplementedError
+
+    async def end(self) -> None:
+        """Give back what `begin` made."""
+
+    async def _work(self) -> None:
+        while True:
+            while (waiting := next((queue for queue in self._queues if queue), None)) is None:
+                if not self._open:
+                    return
+                async with self._more:
+                    await self._more.wait()
+            message, future = waiting.popleft()
+            # Whoever waits learns of it in any case: when we are cancelled, nobody knows whether it was taken.
+            told = Outcome(message.client_id, Answer.UNKNOWN, code="no_answer")
             try:
-                parcels.append(self._parcel(message, lane))
-            except pdu.CannotEncode as fault:
-                logger.warning("SMS not sent: %s", fault)
-            else:
-                places.append(place)
-        sent = []
-        for place, parts in zip(places, await self._pool.submit(parcels), strict=True):
-            client_id = messages[place].client_id
-            outcome = outcomes[place] = outcome_of(client_id, parts, self.settings.receipt_ids)
-            if len(parts) > 1 and outcome.answer is Answer.ACCEPTED:
-                sent.append(
-                    store.SentParts(client_id, outcome.message_id, tuple(part.message_id for part in parts))
-                )
-        if sent:
-            await asyncio.get_running_loop().run_in_executor(self._keeper, self._remember, sent)
-        return outcomes
-
-    async def close(self, drain_s: float) -> None:
-        """See `CarrierLink.close`."""
-        if self._pool is not None:
-            await self._pool.stop(drain_s)
-        await asyncio.get_running_loop().run_in_executor(self._keeper, connections.close_all)
-        self._keeper.shutdown()
-
-    def _parcel(self, message: OutgoingSms, lane: Lane) -> Parcel:
-        settings = self.settings
-        text, parts = self._coded
-        if text != message.text or len(parts) != 1:
-            parts = coding.parts_of(message.text, next(self._references) & 0xFF, settings.alphabet)
-            self._coded = (message.text, parts)
-        return Parcel(
-            tuple(
-                pdu.Message(
-                    source=settings.sender,
-                    source_ton=settings.sender_ton,
-                    source_npi=settings.sender_npi,
-                    destination=message.number.removeprefix("+"),
-                    destination_ton=_INTERNATIONAL,
-                    destination_npi=_ISDN,
-                    short_message=part.octets,
-                    data_coding=part.data_coding,
-                    esm_class=coding.UDHI if part.long else 0,
-                    registered_delivery=_RECEIPT_WANTED,
-                )
-                for part in parts
-            ),
-            lane,
-        )
-
-    def _remember(self, sent: Sequence[store.SentParts]) -> None:
-        close_old_connections()
-        store.remember_parts(sent)
-
-    async def _receive(self, messages: Sequence[pdu.Message]) -> None:
-        await asyncio.get_running_loop().run_in_executor(self._keeper, self._keep, messages)
-
-    def _keep(self, messages: Sequence[pdu.Message]) -> None:
-        close_old_connections()
-        store.keep(messages, self.settings.alphabet, self.settings.receipt_ids)
+                told = await self.send(message)
+            finally:
+                if not future.done():
+                    future.set_result(told)
 
 
-class GatewayLink:
-    """Any `SmsGateway`, asked in threads: `binds` of them, one message at a time from each `window`."""
+class HttpLink(OneByOne):
+    """To a gateway over HTTP, on connections that are kept."""
 
-    def __init__(self, name: str, gateway: SmsGateway, *, window: int = 50, binds: int = 2) -> None:
-        self.name, self.window, self.binds = name, window, binds
-        self._gateway = gateway
-        self._threads = ThreadPoolExecutor(max_workers=binds, thread_name_prefix=name)
+    def __init__(self, name: str, gateway: HttpGateway) -> None:
+        super().__init__(name, gateway.window)
+        self.gateway = gateway
+        self._client: httpx.AsyncClient | None = None
+
+    async def begin(self) -> None:
+        self._client = httpx.AsyncClient(**self.gateway.limits())
+
+    async def send(self, message: OutgoingSms) -> Outcome:
+        assert self._client is not None
+        return await self.gateway.send(self._client, message)
+
+    async def end(self) -> None:
+        if self._client is not None:
+            await self._client.aclose()
+
+
+class SimulatorLink(OneByOne):
+    """To the simulator's table, in a thread with a connection of its own."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name, window=1)
+        self._thread: ThreadPoolExecutor | None = None
+
+    async def begin(self) -> None:
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"sms-{self.name}")
+
+    async def send(self, message: OutgoingSms) -> Outcome:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, _simulate, message)
+
+    async def end(self) -> None:
+        if self._thread is not None:
+            await asyncio.get_running_loop().run_in_executor(self._thread, connections.close_all)
+            self._thread.shutdown(wait=False)
+
+
+class Shared:
+    """Several carriers by one gateway: whichever loop uses it has one link, opened by the first and closed by the last,
+    so that the gateway meets no more connections than it allows."""
+
+    _in_use: WeakKeyDictionary[asyncio.AbstractEventLoop, _Common] = WeakKeyDictionary()
+
+    def __init__(self, name: str, make: Callable[[], CarrierLink]) -> None:
+        self.name, self._make = name, make
+        self._common: _Common | None = None
+        sample = make()
+        self.window, self.binds = sample.window, sample.binds
 
     async def open(self) -> None:
-        """See `CarrierLink.open`: there is nothing to connect."""
+        if self._common is not None:
+            return
+        loop = asyncio.get_running_loop()
+        common = self._in_use.get(loop)
+        if common is None:
+            common = self._in_use[loop] = _Common(self._make())
+        self._common = common
+        common.users += 1
+        await common.link.open()
 
     async def submit(self, messages: Sequence[OutgoingSms], lane: Lane) -> list[Outcome]:
-        """See `CarrierLink.submit`."""
-        try:
-            return await asyncio.get_running_loop().run_in_executor(
-                self._threads, self._submit, list(messages)
-            )
-        except Exception as fault:
-            logger.error("no word of what became of %d messages: %s", len(messages), type(fault).__name__)
-            return [Outcome(message.client_id, Answer.UNKNOWN, code="no_outcome") for message in messages]
+        if self._common is None:
+            return [_stopped(each) for each in messages]
+        return await self._common.link.submit(messages, lane)
 
     async def close(self, drain_s: float) -> None:
-        """See `CarrierLink.close`: what has been handed over is waited for by its own time limits."""
-        await asyncio.get_running_loop().run_in_executor(None, self._threads.shutdown)
-
-    def _submit(self, messages: Sequence[OutgoingSms]) -> list[Outcome]:
-        close_old_connections()
-        return self._gateway.submit(messages)
-
-
-def receipts(limit: int) -> list[Receipt]:
-    """Receipts that wait to be fetched, whichever link they came over; each is handed out once, within the caller's
-    transaction."""
-    from django.conf import settings
-
-    from khien.gateways.sms import sending
-
-    # Not by the SMPP gateway of this process, which would make binds of its own.
-    if settings.KHIEN_SMS_GATEWAY == "smpp":
-        return store.hand_out(limit)
-    return sending.gateway().receipts(limit)
+        common, self._common = self._common, None
+        if common is None:
+            return
+        common.users -= 1
+        if not common.users:
+            self._in_use.pop(asyncio.get_running_loop(), None)
+            await common.link.close(drain_s)
 
 
-def chosen_link() -> CarrierLink:
-    """The link over the gateway of `KHIEN_SMS_GATEWAY`. Raises `GatewayNotSet`."""
-    from django.conf import settings
+@dataclass(slots=True)
+class _Common:
+    link: CarrierLink
+    users: int = 0
 
-    from khien.gateways.sms import sending
 
-    if settings.KHIEN_SMS_GATEWAY == "smpp":
-        from khien.gateways.sms.smpp import chosen
+def _simulate(message: OutgoingSms) -> Outcome:
+    close_old_connections()
+    return Simulator().submit([message])[0]
 
-        return SmppLink("smpp", chosen.from_settings())
-    gateway = sending.gateway()
-    return GatewayLink(gateway.name, gateway)
+
+def _stopped(message: OutgoingSms) -> Outcome:
+    return Outcome(message.client_id, Answer.THROTTLED, code="stopped")

@@ -17,7 +17,14 @@ stops: list[Callable[[], bool]] = []
 
 
 def gateway() -> SmsGateway:
-    """The chosen gateway (`KHIEN_SMS_GATEWAY`). Raises `GatewayNotSet` when its settings are not whole."""
+    """The chosen gateway: each number's carrier where `KHIEN_SMS_CARRIERS` names a file, else the one of
+    `KHIEN_SMS_GATEWAY`. Raises `GatewayNotSet` when its settings are not whole."""
+    if settings.KHIEN_SMS_CARRIERS:
+        # Here, as below: processes that use one gateway need not load the others.
+        from khien.gateways.sms import carriers
+
+        carriers.chosen_file()
+        return carriers.ByCarrier()
     kind = settings.KHIEN_SMS_GATEWAY
     if kind == "simulator":
         return Simulator()

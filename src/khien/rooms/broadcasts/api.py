@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hmac
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 from django.conf import settings
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
-from ninja import Field, Router, Schema
-from ninja.security import HttpBearer
+from ninja import Field, Query, Router, Schema
+from ninja.security import APIKeyQuery, HttpBearer
 
+from khien.gateways.sms import kannel
 from khien.gateways.sms.interface import Delivery, Receipt
+from khien.kernel import clock
 from khien.kernel.doors.api import PROBLEMS
 from khien.kernel.errors import Invalid
 from khien.kernel.staff import Actor, system_actor
@@ -27,6 +29,20 @@ class GatewayAuth(HttpBearer):
     def authenticate(self, request: HttpRequest, token: str) -> Actor | None:
         expected = settings.KHIEN_SMS_TOKEN
         if not expected or not hmac.compare_digest(token.encode(), expected.encode()):
+            return None
+        return system_actor("sms gateway")
+
+
+class KannelAuth(APIKeyQuery):
+    """`token` of the address that we gave Kannel with the message `client_id`; good for nothing else."""
+
+    param_name = "token"
+
+    def authenticate(self, request: HttpRequest, key: str | None) -> Actor | None:
+        secret, client_id = settings.KHIEN_SMS_TOKEN, request.GET.get("client_id", "")
+        if not secret or not key:
+            return None
+        if not hmac.compare_digest(key.encode(), kannel.token(secret, client_id).encode()):
             return None
         return system_actor("sms gateway")
 
@@ -66,6 +82,27 @@ def send_receipts(request: HttpRequest, batch: ReceiptsIn) -> TallyOut:
         Receipt(row.message_id, Delivery(row.state), _aware(row.at), row.client_id) for row in batch.receipts
     ]
     tally = verbs.take_receipts(request.auth, receipts=receipts)  # type: ignore[attr-defined]
+    return TallyOut(received=tally.received, stored=tally.stored, duplicate=tally.duplicate, held=tally.held)
+
+
+@router.get(
+    "/receipts/kannel",
+    auth=KannelAuth(),
+    response={200: TallyOut, **PROBLEMS},
+    summary="Take a delivery receipt from Kannel",
+    operation_id="send_kannel_receipt",
+)
+def send_kannel_receipt(
+    request: HttpRequest,
+    client_id: Annotated[str, Query(min_length=1, max_length=80, pattern=r"^[\x20-\x7e]+$")],
+    state: Annotated[int, Query(ge=0, le=255)],
+) -> TallyOut:
+    """The `dlr-url` that we gave it with the message. A state that settles nothing is answered and forgotten."""
+    delivery = kannel.DELIVERIES.get(state)
+    if delivery is None:
+        return TallyOut(received=0, stored=0, duplicate=0, held=0)
+    receipt = Receipt(client_id, delivery, clock.now(), client_id)
+    tally = verbs.take_receipts(request.auth, receipts=[receipt])  # type: ignore[attr-defined]
     return TallyOut(received=tally.received, stored=tally.stored, duplicate=tally.duplicate, held=tally.held)
 
 

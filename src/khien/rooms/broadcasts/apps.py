@@ -6,6 +6,8 @@ class BroadcastsConfig(AppConfig):
     label = "broadcasts"
 
     def ready(self) -> None:
-        from khien.rooms.broadcasts import announce
+        from khien.gateways.sms import carriers
+        from khien.rooms.broadcasts import announce, routing
 
         announce.announce()
+        carriers.route_by(routing.carrier_code)

@@ -23,15 +23,20 @@ _running: dict[tuple[int, SmppSettings], Smpp] = {}
 
 def gateway() -> Smpp:
     """This process' gateway. Raises `GatewayNotSet` when a setting is missing or wrong."""
-    key = (os.getpid(), from_settings())
+    return running(from_settings())
+
+
+def running(wanted: SmppSettings) -> Smpp:
+    """This process' gateway with these settings."""
+    key = (os.getpid(), wanted)
     with _lock:
         if key not in _running:
-            _running[key] = Smpp(key[1])
+            _running[key] = Smpp(wanted)
         return _running[key]
 
 
 def close() -> None:
-    """Drain and end what `gateway` gave out in this process."""
+    """Drain and end what `gateway` and `running` gave out in this process."""
     with _lock:
         for pid, each in list(_running):
             found = _running.pop((pid, each))
@@ -68,7 +73,9 @@ def from_settings() -> SmppSettings:
             password=settings.KHIEN_SMPP_PASSWORD,
             system_type=settings.KHIEN_SMPP_SYSTEM_TYPE,
             kind=kind,
-            tls=_tls(settings.KHIEN_SMPP_CA) if settings.KHIEN_SMPP_TLS else None,
+            tls=tls(settings.KHIEN_SMPP_CA, f"KHIEN_SMPP_CA={settings.KHIEN_SMPP_CA!r}")
+            if settings.KHIEN_SMPP_TLS
+            else None,
             window=settings.KHIEN_SMPP_WINDOW,
             rate=settings.KHIEN_SMPP_RATE,
             answer_timeout_s=settings.KHIEN_SMS_TIMEOUT_S,
@@ -83,9 +90,9 @@ def from_settings() -> SmppSettings:
 
 
 @functools.cache
-def _tls(authority: str) -> ssl.SSLContext:
-    """One context for each file, so that equal settings are equal."""
+def tls(authority: str, called: str) -> ssl.SSLContext:
+    """One context for each file, so that equal settings are equal. Raises `GatewayNotSet`; `called` names the file."""
     try:
         return ssl.create_default_context(cafile=authority or None)
     except OSError as fault:
-        raise GatewayNotSet(f"KHIEN_SMPP_CA={authority!r} cannot be read: {fault}") from fault
+        raise GatewayNotSet(f"{called} cannot be read: {fault}") from fault

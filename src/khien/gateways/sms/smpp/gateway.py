@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import atexit
-import itertools
 import logging
-import random
 import threading
 from collections.abc import Coroutine, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from django.db import close_old_connections, connections
 
@@ -20,20 +18,20 @@ from khien.gateways.sms.smpp import coding, pdu, reports, store
 from khien.gateways.sms.smpp.lanes import Result
 from khien.gateways.sms.smpp.pool import Parcel, Pool, PoolStatus
 from khien.gateways.sms.smpp.session import BindSettings
+from khien.gateways.sms.smpp.writing import Writer
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 PROMPT_PURPOSES = frozenset({"one_time_code", "reply"})
 EMERGENCY_PURPOSES = frozenset({"emergency"})
-_INTERNATIONAL, _ISDN = 1, 1
-_RECEIPT_WANTED = 1
 
 
 @dataclass(frozen=True, slots=True)
 class SmppSettings:
     """All that an installation says of its carrier. `sender` with its type and plan of numbering (TON 5: letters);
-    `alphabet` is what the carrier understands by data_coding 0. Times in seconds."""
+    `alphabet` is what the carrier understands by data_coding 0. `mark` stands before the carrier's message ids, so that
+    those of two carriers are never the same. Times in seconds."""
 
     bind: BindSettings
     binds: int = 1
@@ -44,6 +42,64 @@ class SmppSettings:
     receipt_ids: reports.ReceiptIds = "same"
     patience_s: float = 30.0
     idle_s: float = 300.0
+    mark: str = ""
+
+
+class Shipment(NamedTuple):
+    """Messages with their parcels; those at the places in `refused` cannot be written and have none."""
+
+    messages: Sequence[OutgoingSms]
+    parcels: list[Parcel]
+    refused: set[int]
+
+
+class Shipping:
+    """Messages to parcels, and results of parts to outcomes of messages."""
+
+    def __init__(self, settings: SmppSettings) -> None:
+        self._settings = settings
+        self._writer = Writer(settings.sender, settings.sender_ton, settings.sender_npi, settings.alphabet)
+
+    def prepare(self, messages: Sequence[OutgoingSms], lane: Lane | None) -> Shipment:
+        """Without a lane, each goes in that of its purpose."""
+        parcels: list[Parcel] = []
+        refused: set[int] = set()
+        write = self._writer.bodies
+        for place, message in enumerate(messages):
+            try:
+                bodies = write(message.number, message.text)
+            except pdu.CannotEncode as fault:
+                logger.warning("SMS not sent: %s", fault)
+                refused.add(place)
+            else:
+                parcels.append(Parcel(bodies, lane_of(message.purpose) if lane is None else lane))
+        return Shipment(messages, parcels, refused)
+
+    def conclude(
+        self, shipment: Shipment, results: Sequence[Sequence[Result]]
+    ) -> tuple[list[Outcome], list[store.SentParts]]:
+        """An outcome for each message, in their order; and what must be remembered of those in several parts."""
+        settings, each = self._settings, iter(results)
+        outcomes: list[Outcome] = []
+        sent: list[store.SentParts] = []
+        plain = settings.receipt_ids == "same" and not settings.mark
+        for place, message in enumerate(shipment.messages):
+            if place in shipment.refused:
+                outcomes.append(Outcome(message.client_id, Answer.REJECTED, code="cannot_encode"))
+                continue
+            parts = next(each)
+            if plain and len(parts) == 1:
+                outcomes.append(Outcome(message.client_id, *parts[0]))
+                continue
+            outcome = outcome_of(message.client_id, parts, settings.receipt_ids, settings.mark)
+            outcomes.append(outcome)
+            if len(parts) > 1 and outcome.answer is Answer.ACCEPTED:
+                ids = tuple(
+                    settings.mark + reports.canonical(part.message_id, settings.receipt_ids, in_receipt=False)
+                    for part in parts
+                )
+                sent.append(store.SentParts(message.client_id, outcome.message_id, ids))
+        return outcomes, sent
 
 
 class Smpp:
@@ -68,29 +124,12 @@ class Smpp:
         self._starting = threading.Lock()
         # One after the other: what came first is kept first, by one connection to the database.
         self._keeper = ThreadPoolExecutor(max_workers=1, thread_name_prefix="smpp-inbox")
-        self._references = itertools.count(random.randrange(256))  # noqa: S311 - no secret
+        self._shipping = Shipping(settings)
 
     def submit(self, messages: Sequence[OutgoingSms]) -> list[Outcome]:
         """See `SmsGateway.submit`. Blocks until each message has its answer or its patience has ended."""
-        parcels, refused = [], set()
-        for place, message in enumerate(messages):
-            try:
-                parcels.append(self._parcel(message))
-            except pdu.CannotEncode as fault:
-                logger.warning("SMS not sent: %s", fault)
-                refused.add(place)
-        results = iter(self._results(parcels))
-        outcomes, sent = [], []
-        for place, message in enumerate(messages):
-            if place in refused:
-                outcomes.append(Outcome(message.client_id, Answer.REJECTED, code="cannot_encode"))
-                continue
-            parts = next(results)
-            outcome = outcome_of(message.client_id, parts, self.settings.receipt_ids)
-            outcomes.append(outcome)
-            if len(parts) > 1 and outcome.answer is Answer.ACCEPTED:
-                ids = tuple(self._canonical(part.message_id) for part in parts)
-                sent.append(store.SentParts(message.client_id, outcome.message_id, ids))
+        shipment = self._shipping.prepare(messages, None)
+        outcomes, sent = self._shipping.conclude(shipment, self._results(shipment.parcels))
         store.remember_parts(sent)
         return outcomes
 
@@ -139,28 +178,6 @@ class Smpp:
             except RuntimeError:
                 logger.debug("the interpreter is going: its connections go with it")
 
-    def _parcel(self, message: OutgoingSms) -> Parcel:
-        settings = self.settings
-        parts = coding.parts_of(message.text, next(self._references) & 0xFF, settings.alphabet)
-        bodies = tuple(
-            pdu.Message(
-                source=settings.sender,
-                source_ton=settings.sender_ton,
-                source_npi=settings.sender_npi,
-                destination=message.number.removeprefix("+"),
-                destination_ton=_INTERNATIONAL,
-                destination_npi=_ISDN,
-                short_message=part.octets,
-                data_coding=part.data_coding,
-                esm_class=coding.UDHI if part.long else 0,
-                registered_delivery=_RECEIPT_WANTED,
-            )
-            for part in parts
-        )
-        for body in bodies:
-            pdu.encode_body(body)  # what cannot be written is refused before a part of it has left
-        return Parcel(bodies, lane_of(message.purpose))
-
     def _results(self, parcels: Sequence[Parcel]) -> list[list[Result]]:
         if not parcels:
             return []
@@ -172,9 +189,6 @@ class Smpp:
         except Exception:
             logger.exception("SMPP: no word of what became of %d messages", len(parcels))
             return [[Result(Answer.UNKNOWN, code="no_outcome")] * len(parcel.parts) for parcel in parcels]
-
-    def _canonical(self, message_id: str) -> str:
-        return reports.canonical(message_id, self.settings.receipt_ids, in_receipt=False)
 
     def _running(self) -> tuple[Pool, asyncio.AbstractEventLoop]:
         """The pool and its loop, started when there is none."""
@@ -208,7 +222,7 @@ class Smpp:
 
     def _keep(self, messages: Sequence[pdu.Message]) -> None:
         close_old_connections()
-        store.keep(messages, self.settings.alphabet, self.settings.receipt_ids)
+        store.keep(messages, self.settings.alphabet, self.settings.receipt_ids, self.settings.mark)
 
 
 def lane_of(purpose: str) -> Lane:
@@ -218,12 +232,14 @@ def lane_of(purpose: str) -> Lane:
     return Lane.PROMPT if purpose in PROMPT_PURPOSES else Lane.CAMPAIGN
 
 
-def outcome_of(client_id: str, parts: Sequence[Result], receipt_ids: reports.ReceiptIds = "same") -> Outcome:
+def outcome_of(
+    client_id: str, parts: Sequence[Result], receipt_ids: reports.ReceiptIds = "same", mark: str = ""
+) -> Outcome:
     """One outcome for the parts of a message. Whatever may have reached a phone in part is unknown: to send it again
     would double it, and to call it refused would be wrong."""
     answers = {part.answer for part in parts}
     if answers == {Answer.ACCEPTED}:
-        first = reports.canonical(parts[0].message_id, receipt_ids, in_receipt=False)
+        first = mark + reports.canonical(parts[0].message_id, receipt_ids, in_receipt=False)
         return Outcome(
             client_id, Answer.ACCEPTED, message_id=first if len(parts) == 1 else f"{first}+{len(parts)}"
         )

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from khien.gateways.sms.interface import Answer, Lane
-from khien.gateways.sms.smpp import pdu
 
 
 class Result(NamedTuple):
@@ -35,7 +34,8 @@ class Batch:
         if self._results[place] is None:
             self._results[place] = result
             self._left -= 1
-            self._finish()
+            if not self._left:
+                self._finish()
 
     def _finish(self) -> None:
         if self._left == 0 and not self.done.done():
@@ -43,15 +43,16 @@ class Batch:
 
 
 class Outgoing:
-    """One part on its way. `give_up_at` (loop time) is when it goes back unsent. The first of a long message has the
-    others as its `rest`: they wait behind it, and once it has been sent they follow before anything else."""
+    """One part on its way: `body` is a whole `submit_sm` but for its header. `give_up_at` (loop time) is when it goes
+    back unsent. The first of a long message has the others as its `rest`: they wait behind it, and once it has been
+    sent they follow before anything else."""
 
-    __slots__ = ("batch", "begun", "give_up_at", "lane", "message", "place", "rest", "sent_at")
+    __slots__ = ("batch", "begun", "body", "give_up_at", "lane", "place", "rest", "sent_at")
 
-    def __init__(self, message: pdu.Message, lane: Lane, give_up_at: float, batch: Batch, place: int) -> None:
-        self.message, self.lane, self.give_up_at = message, lane, give_up_at
+    def __init__(self, body: bytes, lane: Lane, give_up_at: float, batch: Batch, place: int) -> None:
+        self.body, self.lane, self.give_up_at = body, lane, give_up_at
         self.batch, self.place, self.sent_at = batch, place, 0.0
-        self.rest: list[Outgoing] = []
+        self.rest: Sequence[Outgoing] = ()
         self.begun = False
 
     def settle(self, result: Result) -> None:
@@ -82,13 +83,18 @@ class Lanes:
         """The next to send. `last_places`: only those few places are free that a campaign may not fill."""
         if self._begun and not (last_places and self._begun[0].lane is Lane.CAMPAIGN):
             return self._begun.popleft()
-        for lane, queue in zip(Lane, self._queues, strict=True):
-            if queue and lane not in self.paused and not (last_places and lane is Lane.CAMPAIGN):
-                item = queue.popleft()
-                if item.rest:
-                    self._begin(item, now)
-                return item
-        return None
+        emergency, prompt, campaign = self._queues
+        if emergency and Lane.EMERGENCY not in self.paused:
+            item = emergency.popleft()
+        elif prompt and Lane.PROMPT not in self.paused:
+            item = prompt.popleft()
+        elif campaign and not last_places and Lane.CAMPAIGN not in self.paused:
+            item = campaign.popleft()
+        else:
+            return None
+        if item.rest:
+            self._begin(item, now)
+        return item
 
     def waiting(self) -> dict[Lane, int]:
         """Messages by lane; a long one counts once until it is begun."""
@@ -114,7 +120,7 @@ class Lanes:
 
     def _begin(self, first: Outgoing, now: float) -> None:
         """Half a message is worse than a late one: the parts of one that is begun have more patience."""
-        rest, first.rest = first.rest, []
+        rest, first.rest = first.rest, ()
         for item in (first, *rest):
             item.begun, item.give_up_at = True, max(item.give_up_at, now + self._begun_s)
         self._begun.extend(rest)

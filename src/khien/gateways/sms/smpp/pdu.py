@@ -202,6 +202,8 @@ def decode(raw: bytes) -> Pdu:
 class Stream:
     """Cuts what arrives on a connection into PDUs; `feed` what came, in whatever pieces."""
 
+    __slots__ = ("_broken", "_rest")
+
     def __init__(self) -> None:
         self._rest = b""
         self._broken = False
@@ -242,6 +244,11 @@ class Stream:
 
 
 def _read(data: bytes, begin: int, end: int, command: int, status: int, sequence: int) -> Pdu:
+    if command in _ANSWERS and begin + 17 <= end <= begin + 16 + _MESSAGE_ID:
+        # Most of what comes in: a message id that fills the body.
+        stop = end - 1
+        if data.find(0, begin + 16, end) == stop:
+            return Pdu(command, sequence, status, Answered(data[begin + 16 : stop].decode("latin-1")))
     reader = _Reader(data, begin + 16, end, command, sequence)
     body: Body = None
     if command in _MESSAGES:
@@ -284,12 +291,12 @@ class _Reader:
 
     def text(self, field: str, size: int) -> str:
         """A text that ends with a zero, at most `size` octets with it."""
-        at = self._at
-        stop = self._data.find(0, at, min(self._end, at + size))
+        at, limit = self._at, self._at + size
+        stop = self._data.find(0, at, limit if limit < self._end else self._end)
         if stop < 0:
             raise self.fault(f"{field} does not end within {size} octets", INVALID_MESSAGE_LENGTH)
         self._at = stop + 1
-        return self._data[at:stop].decode("latin-1")
+        return self._data[at:stop].decode("latin-1") if stop > at else ""
 
     def octets(self, count: int) -> bytes:
         at = self._at
@@ -333,21 +340,22 @@ def _read_bind(reader: _Reader) -> Bind:
 
 
 def _read_message(reader: _Reader) -> Message:
-    service_type = reader.text("service_type", _SERVICE)
-    source_ton, source_npi = reader.octets(2)
-    source = reader.text("source_addr", _ADDRESS)
-    destination_ton, destination_npi = reader.octets(2)
-    destination = reader.text("destination_addr", _ADDRESS)
-    esm_class, protocol_id, priority = reader.octets(3)
-    schedule = reader.text("schedule_delivery_time", _TIME)
-    validity = reader.text("validity_period", _TIME)
-    registered_delivery, replace_if_present, data_coding, default_message, size = reader.octets(5)
+    text, octets = reader.text, reader.octets
+    service_type = text("service_type", _SERVICE)
+    source_ton, source_npi = octets(2)
+    source = text("source_addr", _ADDRESS)
+    destination_ton, destination_npi = octets(2)
+    to = text("destination_addr", _ADDRESS)
+    esm_class, protocol_id, priority = octets(3)
+    schedule = text("schedule_delivery_time", _TIME)
+    validity = text("validity_period", _TIME)
+    registered_delivery, replace_if_present, data_coding, default_message, size = octets(5)
     if size > _TEXT:
         raise reader.fault(f"short_message of {size} octets", INVALID_MESSAGE_LENGTH)
     return Message(
         source,
-        destination,
-        reader.octets(size),
+        to,
+        octets(size),
         data_coding,
         esm_class,
         registered_delivery,
@@ -366,16 +374,21 @@ def _read_message(reader: _Reader) -> Message:
     )
 
 
-def _encode_message(message: Message) -> bytes:
+def around_destination(message: Message) -> tuple[bytes, bytes]:
+    """The octets of a message's body before and after the number to which it goes: with `destination` between them they
+    are what `encode_body` gives. One text to many phones need not be written anew for each. Raises `CannotEncode`."""
     if len(message.short_message) > _TEXT:
         raise CannotEncode(f"short_message has {len(message.short_message)} octets, at most {_TEXT}")
-    return b"".join(
+    before = b"".join(
         (
             _text("service_type", message.service_type, _SERVICE),
             _octets(message.source_ton, message.source_npi),
             _text("source_addr", message.source, _ADDRESS),
             _octets(message.destination_ton, message.destination_npi),
-            _text("destination_addr", message.destination, _ADDRESS),
+        )
+    )
+    after = b"".join(
+        (
             _octets(message.esm_class, message.protocol_id, message.priority),
             _text("schedule_delivery_time", message.schedule, _TIME),
             _text("validity_period", message.validity, _TIME),
@@ -390,6 +403,17 @@ def _encode_message(message: Message) -> bytes:
             _tlvs(message.tlvs),
         )
     )
+    return before, after
+
+
+def destination(number: str) -> bytes:
+    """The octets of the number to which a message goes. Raises `CannotEncode`."""
+    return _text("destination_addr", number, _ADDRESS)
+
+
+def _encode_message(message: Message) -> bytes:
+    before, after = around_destination(message)
+    return before + destination(message.destination) + after
 
 
 def _text(field: str, text: str, size: int) -> bytes:

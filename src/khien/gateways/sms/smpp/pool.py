@@ -7,6 +7,7 @@ import logging
 import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from khien.gateways.sms.interface import Answer, Lane
 from khien.gateways.sms.smpp import pdu
@@ -19,11 +20,10 @@ _TICK_S = 0.25
 _STEADY_S = 10.0
 
 
-@dataclass(frozen=True, slots=True)
-class Parcel:
-    """The parts of one text to one phone, as `submit_sm` bodies."""
+class Parcel(NamedTuple):
+    """The parts of one text to one phone, as `submit_sm` bodies: values, or octets as `pdu.encode_body` gives them."""
 
-    parts: tuple[pdu.Message, ...]
+    parts: Sequence[pdu.Message | bytes]
     lane: Lane = Lane.CAMPAIGN
 
 
@@ -98,18 +98,30 @@ class Pool:
         give_up_at = asyncio.get_running_loop().time() + patience
         batch = Batch(sum(len(parcel.parts) for parcel in parcels))
         place = 0
-        for parcel in parcels:
-            items = [
-                Outgoing(message, parcel.lane, give_up_at, batch, place + number)
-                for number, message in enumerate(parcel.parts)
-            ]
-            place += len(items)
-            if items:
-                items[0].rest = items[1:]
-                self._lanes.put(items[0])
+        for parts, lane in parcels:
+            if not parts:
+                continue
+            first = Outgoing(b"", lane, give_up_at, batch, place)
+            place += 1
+            if len(parts) > 1:
+                first.rest = [
+                    Outgoing(b"", lane, give_up_at, batch, place + number) for number in range(len(parts) - 1)
+                ]
+                place += len(parts) - 1
+            try:
+                for item, part in zip((first, *first.rest), parts, strict=True):
+                    item.body = part if isinstance(part, bytes) else pdu.encode_body(part)
+            except pdu.CannotEncode as fault:
+                logger.warning("SMPP message not sent: %s", fault)
+                first.settle(Result(Answer.REJECTED, code="cannot_encode"))
+            else:
+                self._lanes.put(first)
         self.touch()
         self._fill()
-        results = iter(await batch.done)
+        found = await batch.done
+        if len(found) == len(parcels):
+            return [[result] for result in found]
+        results = iter(found)
         return [[next(results) for _ in parcel.parts] for parcel in parcels]
 
     def touch(self) -> None:

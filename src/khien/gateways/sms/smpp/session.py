@@ -163,8 +163,9 @@ class Session(asyncio.Protocol):
         self._on_tick()
 
     def fill(self) -> None:
-        """Send what may be sent now."""
-        room = self.settings.window - len(self._under_way)
+        """Send what may be sent now, in one write."""
+        under_way = self._under_way
+        room = self.settings.window - len(under_way)
         if self._state is not _State.BOUND or not self._writable or room <= 0:
             return
         if self.settings.kind == "receiver":
@@ -173,26 +174,20 @@ class Session(asyncio.Protocol):
         if now < self._hold_until:
             self._wake_at(self._hold_until)
             return
-        reserve, out = self.settings.reserve, []
+        reserve, bucket, take, header = self.settings.reserve, self._bucket, self._lanes.take, pdu.with_header
+        out = []
         while room > 0:
-            if wait := self._bucket.take(now):
+            if wait := bucket.take(now):
                 self._wake_at(now + wait)
                 break
-            item = self._lanes.take(now, room <= reserve)
+            item = take(now, room <= reserve)
             if item is None:
-                self._bucket.give_back()
+                bucket.give_back()
                 break
-            try:
-                body = pdu.encode_body(item.message)
-            except pdu.CannotEncode as fault:
-                logger.warning("SMPP message not sent: %s", fault)
-                self._bucket.give_back()
-                item.settle(Result(Answer.REJECTED, code="cannot_encode"))
-                continue
             sequence = self._next_sequence()
             item.sent_at = now
-            self._under_way[sequence] = item
-            out.append(pdu.with_header(pdu.SUBMIT_SM, sequence, body))
+            under_way[sequence] = item
+            out.append(header(pdu.SUBMIT_SM, sequence, item.body))
             room -= 1
         if out:
             self._write(b"".join(out))
@@ -237,6 +232,7 @@ class Session(asyncio.Protocol):
                 self._on_message(unit)
             else:
                 self._on_other(unit)
+        # At once, not in larger bites: what we write bears the acknowledgement for which a carrier's Nagle waits.
         self.fill()
 
     def connection_lost(self, fault: Exception | None) -> None:

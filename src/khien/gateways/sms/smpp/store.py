@@ -34,9 +34,13 @@ class SentParts:
 
 
 def keep(
-    messages: Sequence[pdu.Message], alphabet: coding.DefaultAlphabet, receipt_ids: reports.ReceiptIds
+    messages: Sequence[pdu.Message],
+    alphabet: coding.DefaultAlphabet,
+    receipt_ids: reports.ReceiptIds,
+    mark: str = "",
 ) -> None:
-    """Keep what came in, all or nothing. A receipt that settles nothing is kept too, and handed to nobody."""
+    """Keep what came in, all or nothing. A receipt that settles nothing is kept too, and handed to nobody. `mark`: see
+    `SmppSettings`."""
     now = clock.now()
     receipts, replies = [], []
     for message in messages:
@@ -44,7 +48,9 @@ def keep(
         if report is not None:
             receipts.append(
                 SmppReceipt(
-                    message_id=reports.canonical(report.message_id, receipt_ids, in_receipt=True)[:80],
+                    message_id=(mark + reports.canonical(report.message_id, receipt_ids, in_receipt=True))[
+                        :80
+                    ],
                     delivery=report.delivery or "",
                     state=report.state or "",
                     error=_storable(report.error),
