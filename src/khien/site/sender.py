@@ -7,20 +7,44 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import logging
 import os
 import signal
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-logger = logging.getLogger("khien.sender")
+if TYPE_CHECKING:
+    from khien.gateways.sms.interface import CarrierLink, Receipt
+
+
+@functools.cache
+def only_link() -> CarrierLink:
+    """Where no file names the carriers, one link for all of them: what it can take is counted once."""
+    from khien.gateways.sms import carriers
+
+    return carriers.link("")
+
+
+def link_of(code: str) -> CarrierLink:
+    """The way to a carrier. Raises `GatewayNotSet`."""
+    from khien.gateways.sms import carriers
+
+    return carriers.link(code) if carriers.configured() else only_link()
+
+
+def receipts(limit: int) -> Sequence[Receipt]:
+    """What has come in over the links; other gateways push theirs. Asking the gateway itself would make it bind from
+    this process a second time."""
+    from khien.gateways.sms.simulator import Simulator
+    from khien.gateways.sms.smpp import store
+
+    return store.hand_out(limit) or Simulator().receipts(limit)
 
 
 async def send() -> None:
     """Send until SIGTERM or SIGINT; what is under way then gets its answers."""
-    from khien.gateways.sms import links
     from khien.rooms.broadcasts.pump import Pump
 
-    one = functools.cache(links.chosen_link)
-    pump = Pump(lambda _code: one(), receipts=links.receipts)
+    pump = Pump(link_of, receipts=receipts)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, pump.stop)
