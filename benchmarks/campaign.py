@@ -1,8 +1,9 @@
-"""A campaign from end to end: chunks claimed in the database, sent over SMPP to four carriers without a limit, settled.
+"""A campaign from end to end: chunks claimed in the database, sent over SMPP to four carriers without a limit, and
+settled.
 
-The sender is the product's own (`python -m khien.site.sender`), the carriers are `khien sms simulate`, the database syncs
-to disk as that of an installation does. With receipts, each message has one, which comes over the binds; the clock stops
-when the last has reached its result. The figures hold for the machine with all of it on board.
+The sender is the product's own (`python -m khien.site.sender`), the carriers are `khien sms simulate`, the database
+syncs to disk as that of an installation does. With receipts, each message has one, which comes over the binds; the
+clock stops when the last has reached its result. The figures hold for the machine with all of it on board.
 """
 
 from __future__ import annotations
@@ -58,16 +59,18 @@ def measure(messages: int, window: int, binds: int, *, receipts: bool) -> list[F
         campaign = make(messages)
         made_s = time.perf_counter() - began
         with sender(Path(folder)) as child:
+            log = Log(Path(folder) / "log")
             campaigns.start(actor, campaign=campaign)
             wait_for(lambda: reads.totals(campaign.pk).answered > 0)
             began, busy = time.perf_counter(), busy_s(child.pid)
             done_before = reads.totals(campaign.pk).answered
             wait_for(lambda: reads.totals(campaign.pk).answered > messages // 2)
+            log.taken()
             campaigns.pause(actor, campaign=campaign)
-            at_click = taken(Path(folder))
+            at_click = log.taken()
             paused_at = time.perf_counter()
             wait_for(lambda: reads.totals(campaign.pk).sending == 0)
-            after = taken(Path(folder)) - at_click
+            after = log.taken() - at_click
             paused_s = time.perf_counter() - paused_at
             campaigns.resume(actor, campaign=campaign)
 
@@ -80,7 +83,7 @@ def measure(messages: int, window: int, binds: int, *, receipts: bool) -> list[F
             core = (busy_s(child.pid) - busy) / wall_s
             most = peak_mb(child.pid)
         totals = reads.totals(campaign.pk)
-        assert taken(Path(folder)) == messages, "a message was lost or doubled"
+        assert log.taken() == messages, "a message was lost or doubled"
     assert totals.unknown == totals.rejected == 0
     rate = (messages - done_before) / wall_s
     goal = 5_000 if receipts else 10_000
@@ -115,7 +118,9 @@ def make(messages: int) -> object:
 
     top = make_unit("Hà Nam")
     units = [make_unit(f"Xã {place}", top) for place in range(100)]
-    known = [Carrier.objects.filter(code=code).first() or factories.make_carrier(code=code) for code in CARRIERS]
+    known = [
+        Carrier.objects.filter(code=code).first() or factories.make_carrier(code=code) for code in CARRIERS
+    ]
     return factories.make_campaign(top, messages, carriers=known, units=units, text=TEXT, begin=False)
 
 
@@ -149,13 +154,17 @@ def sender(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
         child.wait()
 
 
-def taken(folder: Path) -> int:
-    """Messages that the carriers have taken, by their log."""
-    count = 0
-    with (folder / "log").open("rb") as file:
-        while block := file.read(1 << 20):
-            count += block.count(b"\n")
-    return count
+class Log:
+    """What the carriers have taken; each look reads only what is new."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("rb")
+        self._count = 0
+
+    def taken(self) -> int:
+        while block := self._file.read(1 << 20):
+            self._count += block.count(b"\n")
+        return self._count
 
 
 def busy_s(pid: int) -> float:
@@ -173,7 +182,7 @@ def wait_for(done: object, seconds: float = 600) -> None:
     while not done():  # type: ignore[operator]
         if time.monotonic() > deadline:
             raise click.ClickException("it takes too long")
-        time.sleep(0.05)
+        time.sleep(0.2)
 
 
 if __name__ == "__main__":

@@ -36,7 +36,9 @@ SENDER = 7
 
 def claim(house: House, campaign: Campaign, members: int = 10_000, most: int = 10_000) -> list[Claimed]:
     carriers = tuple(campaign.chunks.values_list("carrier", flat=True).distinct())
-    return chunks.advance(house.system, sender=SENDER, rooms=[Room(carriers, members, most)])
+    return chunks.advance(
+        house.system, sender=SENDER, rooms=[Room(carriers, members, most)], due=chunks.due_campaigns()
+    )
 
 
 def settle(

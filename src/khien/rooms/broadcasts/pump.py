@@ -116,6 +116,7 @@ class Pump:
         self._settled: deque[Settled] = deque()
         self._sending: set[asyncio.Task[None]] = set()
         self._halted: frozenset[int] = frozenset()
+        self._due: list[Campaign] = []
         self._number = 0
         self._locked_on: object = None
         self._mine: dict[int, int] = {}
@@ -213,7 +214,7 @@ class Pump:
     async def _advance(self, rooms: Sequence[Room]) -> list[Claimed]:
         """One transaction. What could not be settled for a fault of the database is settled with the next."""
         settled = [self._settled.popleft() for _ in range(len(self._settled))]
-        if not settled and not any(room.members for room in rooms):
+        if not settled and not (self._due and any(room.members for room in rooms)):
             return []
         try:
             claimed = await self._in_thread(lambda: self._write(settled, rooms))
@@ -229,7 +230,7 @@ class Pump:
 
     def _write(self, settled: Sequence[Settled], rooms: Sequence[Room]) -> list[Claimed]:
         self._hold_lock()
-        return chunks.advance(self._actor, sender=self._number, settled=settled, rooms=rooms)
+        return chunks.advance(self._actor, sender=self._number, settled=settled, rooms=rooms, due=self._due)
 
     def _hold_lock(self) -> None:
         """A new connection holds no lock: then we go on under a new number. What was claimed under the old one is still
@@ -325,9 +326,7 @@ class Pump:
         if with_orphans and (unknown := chunks.mark_orphans(self._actor, mine=[*mine, self._number])):
             logger.warning("a sender died: %d messages are unknown", unknown)
         tend(self._actor)
-        now = clock.now()
-        quiet = reads.quiet_until(now) is not None
-        stopped = reads.is_stopped()
+        self._due = chunks.due_campaigns()
         halted = frozenset(
             Campaign.objects.filter(
                 chunks__state=Chunk.State.CLAIMED, chunks__sender__in=[*mine, self._number]
@@ -335,9 +334,7 @@ class Pump:
             .distinct()
             .values_list("pk", flat=True)
         )
-        if not stopped:
-            due = [campaign.pk for campaign in reads.open_campaigns() if reads.is_due(campaign, now, quiet)]
-            halted -= frozenset(due)
+        halted -= frozenset(campaign.pk for campaign in self._due)
         wanted = Chunk.objects.filter(state=Chunk.State.QUEUED, campaign__ended_at__isnull=True)
         known = list(self._doors)
         carriers = list(

@@ -122,10 +122,15 @@ def living_senders() -> int:
 
 @verb()
 def advance(
-    actor: Actor, *, sender: int, settled: Sequence[Settled] = (), rooms: Sequence[Room] = ()
+    actor: Actor,
+    *,
+    sender: int,
+    settled: Sequence[Settled] = (),
+    rooms: Sequence[Room] = (),
+    due: Sequence[Campaign] = (),
 ) -> list[Claimed]:
-    """Write what came of some chunks and claim others, in one transaction with one audit line. Only when it has
-    committed may the claimed ones be sent: from then on a member without a result may have been sent."""
+    """Write what came of some chunks and claim others of `due` campaigns, in one transaction with one audit line.
+    Only when it has committed may the claimed ones be sent: from then on a member without a result may have been sent."""
     tally: Counter[str] = Counter()
     with connection.cursor() as cursor:
         by_campaign: dict[int, list[Settled]] = {}
@@ -133,7 +138,7 @@ def advance(
             by_campaign.setdefault(one.chunk.campaign, []).append(one)
         for campaign_id in sorted(by_campaign):
             tally.update(_settle(cursor, campaign_id, by_campaign[campaign_id]))
-        claimed = _claim(cursor, sender, rooms)
+        claimed = _claim(cursor, sender, rooms, due)
     if settled or claimed:
         record(
             actor,
@@ -179,77 +184,106 @@ def mark_orphans(actor: Actor, *, mine: Iterable[int] = ()) -> int:
 # Claiming.
 
 
-def _claim(cursor: CursorWrapper, sender: int, rooms: Sequence[Room]) -> list[Claimed]:
-    if not any(room.members > 0 for room in rooms) or reads.is_stopped():
+def due_campaigns() -> list[Campaign]:
+    """Of what chunks may be claimed now, emergencies first; good for a second or so. What a person may change at any
+    moment, its state and the switch, is asked again with each claim."""
+    if reads.is_stopped():
         return []
     now = clock.now()
     quiet = reads.quiet_until(now) is not None
-    claimed: list[Claimed] = []
-    due = [campaign for campaign in reads.open_campaigns() if reads.is_due(campaign, now, quiet)]
+    return [campaign for campaign in reads.open_campaigns() if reads.is_due(campaign, now, quiet)]
+
+
+def _claim(
+    cursor: CursorWrapper, sender: int, rooms: Sequence[Room], due: Sequence[Campaign]
+) -> list[Claimed]:
+    """Carriers with a link of their own are asked for in one statement; those that share one in turns, each for its
+    share of the room and the last for what is left."""
     left = {place: room.members for place, room in enumerate(rooms)}
+    claimed: list[Claimed] = []
     for campaign in due:
+        alone = {room.carriers[0]: place for place, room in enumerate(rooms) if len(room.carriers) == 1}
+        turns = [list(alone.items())]
         for place, room in enumerate(rooms):
-            # Those that share a link take turns in whose chunks come first.
-            share = left[place] // len(room.carriers) if room.carriers else 0
-            for last, carrier_id in enumerate(room.carriers, start=1 - len(room.carriers)):
-                members = left[place] if last == 0 else share
-                if members <= 0:
-                    continue
-                found = _claim_of(cursor, sender, campaign, carrier_id, members, room.most)
-                left[place] -= sum(size for _chunk, _first, _last, size in found)
-                claimed += _with_members(cursor, campaign, found)
+            turns += [[(carrier, place)] for carrier in room.carriers if len(room.carriers) > 1]
+        for turn in turns:
+            wanted = []
+            for carrier, place in turn:
+                room = rooms[place]
+                share = left[place] if carrier == room.carriers[-1] else left[place] // len(room.carriers)
+                if share > 0:
+                    wanted.append((carrier, share, room.most))
+            if not wanted:
+                continue
+            found = _claim_of(cursor, sender, campaign, wanted)
+            for chunk, size in found:
+                place = next(place for carrier, place in turn if carrier == chunk.carrier)
+                left[place] -= size
+            claimed += [chunk for chunk, _size in found]
     return claimed
 
 
 def _claim_of(
-    cursor: CursorWrapper, sender: int, campaign: Campaign, carrier_id: int, members: int, most: int
-) -> list[tuple[Claimed, int, int, int]]:
-    """Some chunks of one carrier with their ranges and sizes. The state of the campaign and the switch are asked in the
-    same statement: after a pause has committed, nothing is claimed."""
-    if most < CHUNK:
-        _split(cursor, campaign.pk, carrier_id, most, 1 + members // most)
+    cursor: CursorWrapper, sender: int, campaign: Campaign, wanted: Sequence[tuple[int, int, int]]
+) -> list[tuple[Claimed, int]]:
+    """Some chunks of a campaign with their sizes, for each carrier at most so many members, in chunks of at most so
+    many. The state of the campaign and the switch are asked in the same statement: after a pause has committed,
+    nothing is claimed."""
+    for carrier, members, most in wanted:
+        if most < CHUNK:
+            _split(cursor, campaign.pk, carrier, most, 1 + members // most)
+    names = composing.placeholders(campaign.text)
+    values = "array_agg(m.values ORDER BY m.seq)" if names else "NULL"
     cursor.execute(
         "WITH next AS MATERIALIZED ("
-        " SELECT k.id, k.last - k.first + 1 AS size, k.rank FROM broadcasts_chunk k"
-        " JOIN broadcasts_campaign c ON c.id = k.campaign_id"
-        " WHERE k.campaign_id = %(campaign)s AND k.carrier_id = %(carrier)s AND k.state = 'queued'"
-        " AND (k.retry_at IS NULL OR k.retry_at <= now())"
-        " AND (c.state = 'running' OR c.state = 'canary' AND k.is_canary)"
-        " AND NOT EXISTS (SELECT 1 FROM broadcasts_sendingswitch WHERE is_stopped)"
-        " ORDER BY k.rank LIMIT %(limit)s FOR UPDATE OF k SKIP LOCKED),"
-        " picked AS (SELECT id FROM (SELECT id, size, sum(size) OVER (ORDER BY rank, id) AS so_far FROM next) AS ranked"
-        "  WHERE so_far <= %(members)s OR (so_far = size AND %(alone)s))"
-        " UPDATE broadcasts_chunk k SET state = 'claimed', sender = %(sender)s, claimed_at = now(), retry_at = NULL,"
-        " attempts = LEAST(attempts + 1, 10000)"
-        " FROM picked WHERE k.id = picked.id RETURNING k.id, k.first, k.last, k.attempts, k.resends",
+        " SELECT k.id, k.size, k.rank, k.carrier_id, room.members, room.most"
+        " FROM unnest(%(carriers)s::bigint[], %(members)s::int[], %(mosts)s::int[]) AS room(carrier_id, members, most),"
+        " LATERAL (SELECT k.id, k.last - k.first + 1 AS size, k.rank, k.carrier_id FROM broadcasts_chunk k"
+        "  JOIN broadcasts_campaign c ON c.id = k.campaign_id"
+        "  WHERE k.campaign_id = %(campaign)s AND k.carrier_id = room.carrier_id AND k.state = 'queued'"
+        "  AND (k.retry_at IS NULL OR k.retry_at <= now())"
+        "  AND (c.state = 'running' OR c.state = 'canary' AND k.is_canary)"
+        "  AND NOT EXISTS (SELECT 1 FROM broadcasts_sendingswitch WHERE is_stopped)"
+        "  ORDER BY k.rank LIMIT 2 + room.members / 20 FOR UPDATE OF k SKIP LOCKED) AS k),"
+        " picked AS (SELECT id FROM (SELECT id, size, members, most,"
+        "   sum(size) OVER (PARTITION BY carrier_id ORDER BY rank, id) AS so_far FROM next) AS ranked"
+        "  WHERE so_far <= members OR (so_far = size AND members >= most)),"
+        " claimed AS (UPDATE broadcasts_chunk k SET state = 'claimed', sender = %(sender)s, claimed_at = now(),"
+        "  retry_at = NULL, attempts = LEAST(attempts + 1, 10000)"
+        "  FROM picked WHERE k.id = picked.id RETURNING k.id, k.carrier_id, k.first, k.last, k.attempts, k.resends)"
+        " SELECT claimed.*, of.* FROM claimed, LATERAL (SELECT array_agg(m.seq ORDER BY m.seq),"
+        f"  array_agg(m.phone ORDER BY m.seq), {values} FROM broadcasts_audiencemember m"
+        "  WHERE m.audience_id = %(audience)s AND m.seq BETWEEN claimed.first AND claimed.last) AS of",
         {
             "campaign": campaign.pk,
-            "carrier": carrier_id,
-            "limit": 2 + members // 20,
-            "members": members,
-            "alone": members >= most,
+            "audience": campaign.audience_id,
             "sender": sender,
+            "carriers": [carrier for carrier, _members, _most in wanted],
+            "members": [members for _carrier, members, _most in wanted],
+            "mosts": [most for _carrier, _members, most in wanted],
         },
     )
-    return [
-        (
-            Claimed(
-                pk,
-                sender,
-                campaign.pk,
-                carrier_id,
-                campaign.lane,
-                campaign.policy,
-                campaign.parts,
-                attempts,
-                resends,
-            ),
-            first,
-            last,
-            last - first + 1,
+    text = normalise(campaign.text)
+    found = []
+    for pk, carrier, first, last, attempts, resends, seqs, phones, given in cursor.fetchall():
+        chunk = Claimed(
+            pk,
+            sender,
+            campaign.pk,
+            carrier,
+            campaign.lane,
+            campaign.policy,
+            campaign.parts,
+            attempts,
+            resends,
+            seqs,
+            phones,
+            [composing.fill(campaign.text, _mapping(row)) for row in given] if names else [text] * len(seqs),
         )
-        for pk, first, last, attempts, resends in cursor.fetchall()
-    ]
+        if attempts > 1 or resends:
+            _leave_out(cursor, chunk, first, last)
+        found.append((chunk, last - first + 1))
+    return found
 
 
 def _split(cursor: CursorWrapper, campaign_id: int, carrier_id: int, most: int, chunks: int) -> None:
@@ -268,62 +302,23 @@ def _split(cursor: CursorWrapper, campaign_id: int, carrier_id: int, most: int, 
     )
 
 
-def _with_members(
-    cursor: CursorWrapper, campaign: Campaign, found: Sequence[tuple[Claimed, int, int, int]]
-) -> list[Claimed]:
-    """The chunks with whom they are for: of a chunk that was tried before, those who have no result yet, and those who
-    are to be sent to again."""
-    if not found:
-        return []
-    chunks = {chunk.id: chunk for chunk, *_range in found}
-    names = composing.placeholders(campaign.text)
-    tried = [
-        (chunk, first, last) for chunk, first, last, _size in found if chunk.attempts > 1 or chunk.resends
-    ]
-    for chunk, first, last in tried:
-        if chunk.resends:
-            cursor.execute(
-                "UPDATE broadcasts_campaignresult SET code = %s, attempts = attempts + 1 WHERE campaign_id = %s"
-                " AND seq BETWEEN %s AND %s AND state = 'unknown' AND code = %s RETURNING seq",
-                [
-                    CampaignResult.Code.RESENDING,
-                    campaign.pk,
-                    first,
-                    last,
-                    CampaignResult.Code.RESEND,
-                ],
-            )
-            chunk.again = frozenset(seq for (seq,) in cursor.fetchall())
-    values = ", array_agg(m.values ORDER BY m.seq)" if names else ""
-    unsent = (
-        " AND NOT EXISTS (SELECT 1 FROM broadcasts_campaignresult r WHERE r.campaign_id = %(campaign)s"
-        " AND r.seq = m.seq AND NOT (r.state = 'unknown' AND r.seq = ANY(%(again)s)))"
-        if tried
-        else ""
-    )
+def _leave_out(cursor: CursorWrapper, chunk: Claimed, first: int, last: int) -> None:
+    """Of a chunk that was tried before, keep those who have no result yet and those who are to be sent to again."""
     cursor.execute(
-        f"SELECT range.id, array_agg(m.seq ORDER BY m.seq), array_agg(m.phone ORDER BY m.seq){values}"
-        " FROM unnest(%(ids)s::bigint[], %(firsts)s::int[], %(lasts)s::int[]) AS range(id, first, last)"
-        " JOIN broadcasts_audiencemember m ON m.audience_id = %(audience)s"
-        f" AND m.seq BETWEEN range.first AND range.last{unsent} GROUP BY range.id",
-        {
-            "ids": list(chunks),
-            "firsts": [first for _chunk, first, _last, _size in found],
-            "lasts": [last for _chunk, _first, last, _size in found],
-            "audience": campaign.audience_id,
-            "campaign": campaign.pk,
-            "again": sorted(seq for chunk, *_range in tried for seq in chunk.again),
-        },
+        "UPDATE broadcasts_campaignresult SET code = %s, attempts = attempts + 1 WHERE campaign_id = %s"
+        " AND seq BETWEEN %s AND %s AND state = 'unknown' AND code = %s RETURNING seq",
+        [CampaignResult.Code.RESENDING, chunk.campaign, first, last, CampaignResult.Code.RESEND],
     )
-    text = normalise(campaign.text)
-    for pk, seqs, phones, *given in cursor.fetchall():
-        chunk = chunks[pk]
-        chunk.seqs, chunk.phones = seqs, phones
-        if names:
-            chunk.texts = [composing.fill(campaign.text, _mapping(row)) for row in given[0]]
-        else:
-            chunk.texts = [text] * len(seqs)
-    return list(chunks.values())
+    chunk.again = frozenset(seq for (seq,) in cursor.fetchall())
+    cursor.execute(
+        "SELECT seq FROM broadcasts_campaignresult WHERE campaign_id = %s AND seq BETWEEN %s AND %s",
+        [chunk.campaign, first, last],
+    )
+    done = {seq for (seq,) in cursor.fetchall()} - chunk.again
+    kept = [place for place, seq in enumerate(chunk.seqs) if seq not in done]
+    chunk.seqs = [chunk.seqs[place] for place in kept]
+    chunk.phones = [chunk.phones[place] for place in kept]
+    chunk.texts = [chunk.texts[place] for place in kept]
 
 
 def _mapping(values: Any) -> Mapping[str, str]:
@@ -460,11 +455,9 @@ def _update_chunks(cursor: CursorWrapper, plain: Sequence[tuple[Any, ...]]) -> l
     now = datetime.now(UTC)
     ids = [chunk.id for chunk, *_rest in plain]
     cursor.execute(
-        "SELECT id FROM broadcasts_chunk WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE",
-        [ids],
-    )
-    cursor.execute(
-        "UPDATE broadcasts_chunk k SET settled_at = now(), retry_at = v.retry_at,"
+        "WITH locked AS MATERIALIZED"
+        " (SELECT id FROM broadcasts_chunk WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE)"
+        " UPDATE broadcasts_chunk k SET settled_at = now(), retry_at = v.retry_at,"
         " state = CASE WHEN v.again THEN 'queued' ELSE 'settled' END,"
         " accepted = k.accepted + v.accepted, rejected = k.rejected + v.rejected, unknown = k.unknown + v.unknown,"
         " delivered = k.delivered + v.delivered, undelivered = k.undelivered + v.undelivered,"
@@ -476,8 +469,9 @@ def _update_chunks(cursor: CursorWrapper, plain: Sequence[tuple[Any, ...]]) -> l
         " FROM unnest(%s::bigint[], %s::bigint[], %s::int[], %s::int[], %s::int[], %s::int[], %s::int[], %s::bool[],"
         "  %s::timestamptz[], %s::jsonb[])"
         " AS v(id, sender, accepted, rejected, unknown, delivered, undelivered, again, retry_at, codes)"
-        " WHERE k.id = v.id AND k.sender = v.sender AND k.state = 'claimed' RETURNING k.id",
+        " JOIN locked USING (id) WHERE k.id = v.id AND k.sender = v.sender AND k.state = 'claimed' RETURNING k.id",
         [
+            ids,
             ids,
             [chunk.sender for chunk, *_rest in plain],
             *([counts[state] for _chunk, counts, *_rest in plain] for state in _ANSWERED),
