@@ -192,14 +192,20 @@ def works() -> bool:
 
 
 def have_test_programs() -> None:
-    """Tests need Debian's Chromium, pdftoppm and speech: installed when we may, else said how."""
+    """Tests need Debian's Chromium, pdftoppm, speech and Kannel: installed when we may, else said how."""
     programs = {
         "chromium": ("chromium", "chromium-browser", "google-chrome"),
         "poppler-utils": ("pdftoppm",),
         "espeak-ng": ("espeak-ng",),
         "lame": ("lame",),
+        "kannel": ("bearerbox",),
     }
-    missing = [package for package, names in programs.items() if not any(map(shutil.which, names))]
+    places = f"{os.environ.get('PATH', '')}{os.pathsep}/usr/sbin"
+    missing = [
+        package
+        for package, names in programs.items()
+        if not any(shutil.which(name, path=places) for name in names)
+    ]
     if not missing:
         return
     if os.geteuid() == 0 and shutil.which("apt-get"):

@@ -31,6 +31,7 @@ _HELP = {
     "cut": "the connection is cut; half of these were taken",
     "garbage": "taken, and answered with what cannot be read",
     "broken": "taken, and answered with a length that cannot be",
+    "receipts": "whether receipts come at all",
     "undelivered": "the receipt says that the phone did not get it",
     "receipt_missing": "no receipt ever comes",
     "receipt_twice": "the receipt comes twice",
@@ -52,9 +53,10 @@ def _manner_options(command: Callable[..., None]) -> Callable[..., None]:
         kind: Any = click.FloatRange(0, 1) if each.name in SHARES else type(each.default)
         if each.name == "receipt_form":
             kind = click.Choice(["text", "tlv"])
+        name = each.name.replace("_", "-")
         text = f"share of messages: {_HELP[each.name]}" if each.name in SHARES else _HELP[each.name]
         option = click.option(
-            f"--{each.name.replace('_', '-')}",
+            f"--{name}/--no-{name}" if kind is bool else f"--{name}",
             each.name,
             default=each.default,
             type=kind,

@@ -46,9 +46,9 @@ class Manner:
     """How a carrier behaves. Shares are 0 to 1, of all messages; a long message meets its fate part by part.
 
     `garbage` answers with what cannot be read, `broken` with a length that cannot be, `cut` ends the connection: half
-    of those were taken before. `rate`: above so many a second, 0x58 (0: no limit). Receipts are sent for messages that
-    ask for one, `receipt_delay_ms` after the answer and up to `receipt_spread_ms` more, so that they come out of order;
-    `receipt_window` of them may wait for their acknowledgement on each bind.
+    of those were taken before. `rate`: above so many a second, 0x58 (0: no limit). With `receipts`, messages that ask
+    for one get it `receipt_delay_ms` after the answer and up to `receipt_spread_ms` later still, so that they come out
+    of order; `receipt_window` of them may wait for their acknowledgement on each bind.
     """
 
     seed: int = 1
@@ -63,6 +63,7 @@ class Manner:
     cut: float = 0.0
     garbage: float = 0.0
     broken: float = 0.0
+    receipts: bool = True
     undelivered: float = 0.0
     receipt_missing: float = 0.0
     receipt_twice: float = 0.0
@@ -255,11 +256,12 @@ class Carrier:
         answer = pdu.with_header(pdu.SUBMIT_SM_RESP, sequence, message_id.encode() + b"\0")
         if fate is None:
             out.append(answer)
-            if message.registered_delivery & 1:
+            if manner.receipts and message.registered_delivery & 1:
                 self._receipt(message, message_id, fate, now)
             return False
         early = fate.has("receipt_early", manner.receipt_early)
-        if message.registered_delivery & 1 and not fate.has("receipt_missing", manner.receipt_missing):
+        wanted = manner.receipts and message.registered_delivery & 1
+        if wanted and not fate.has("receipt_missing", manner.receipt_missing):
             self._receipt(message, message_id, fate, now, early=early)
             if early:
                 self.pump()

@@ -82,16 +82,19 @@ class Shipping:
         settings, each = self._settings, iter(results)
         outcomes: list[Outcome] = []
         sent: list[store.SentParts] = []
-        plain = settings.receipt_ids == "same" and not settings.mark
+        plain, mark = settings.receipt_ids == "same", settings.mark
         for place, message in enumerate(shipment.messages):
             if place in shipment.refused:
                 outcomes.append(Outcome(message.client_id, Answer.REJECTED, code="cannot_encode"))
                 continue
             parts = next(each)
             if plain and len(parts) == 1:
-                outcomes.append(Outcome(message.client_id, *parts[0]))
+                answer, message_id, code, retry_after_s = parts[0]
+                if mark and message_id:
+                    message_id = mark + message_id
+                outcomes.append(Outcome(message.client_id, answer, message_id, code, retry_after_s))
                 continue
-            outcome = outcome_of(message.client_id, parts, settings.receipt_ids, settings.mark)
+            outcome = outcome_of(message.client_id, parts, settings.receipt_ids, mark)
             outcomes.append(outcome)
             if len(parts) > 1 and outcome.answer is Answer.ACCEPTED:
                 ids = tuple(

@@ -244,11 +244,13 @@ class Stream:
 
 
 def _read(data: bytes, begin: int, end: int, command: int, status: int, sequence: int) -> Pdu:
+    # Most of what comes is plain and read at once; whatever is not, is read with care below.
     if command in _ANSWERS and begin + 17 <= end <= begin + 16 + _MESSAGE_ID:
-        # Most of what comes in: a message id that fills the body.
         stop = end - 1
         if data.find(0, begin + 16, end) == stop:
             return Pdu(command, sequence, status, Answered(data[begin + 16 : stop].decode("latin-1")))
+    elif command in _MESSAGES and (message := _plain_message(data, begin + 16, end)) is not None:
+        return Pdu(command, sequence, status, message)
     reader = _Reader(data, begin + 16, end, command, sequence)
     body: Body = None
     if command in _MESSAGES:
@@ -337,6 +339,54 @@ def _read_bind(reader: _Reader) -> Bind:
     address_range = reader.text("address_range", _RANGE)
     reader.finish()
     return Bind(system_id, password, system_type, version, ton, npi, address_range)
+
+
+def _plain_message(data: bytes, begin: int, end: int) -> Message | None:
+    """A message without service type, times and optional parts that fills its body; else None."""
+    if end - begin < 17 or data[begin]:
+        return None
+    source = begin + 3
+    stop = data.find(0, source, min(end, source + _ADDRESS))
+    if stop < 0:
+        return None
+    to = stop + 3
+    last = data.find(0, to, min(end, to + _ADDRESS))
+    if last < 0 or last + 11 > end:
+        return None
+    (
+        _zero,
+        esm_class,
+        protocol_id,
+        priority,
+        schedule,
+        validity,
+        registered,
+        replace,
+        coding,
+        default,
+        size,
+    ) = data[last : last + 11]
+    if schedule or validity or size > _TEXT or last + 11 + size != end:
+        return None
+    return Message(
+        data[source:stop].decode("latin-1"),
+        data[to:last].decode("latin-1"),
+        data[last + 11 : end],
+        coding,
+        esm_class,
+        registered,
+        data[begin + 1],
+        data[begin + 2],
+        data[stop + 1],
+        data[stop + 2],
+        "",
+        protocol_id,
+        priority,
+        "",
+        "",
+        replace,
+        default,
+    )
 
 
 def _read_message(reader: _Reader) -> Message:

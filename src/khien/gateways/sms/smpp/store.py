@@ -5,13 +5,35 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import NamedTuple
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from khien.gateways.sms.interface import Delivery, Receipt
 from khien.gateways.sms.models import SmppPart, SmppReceipt, SmppReply
 from khien.gateways.sms.smpp import coding, pdu, reports
 from khien.kernel import clock
+
+_COPY_RECEIPTS = (
+    "COPY sms_smppreceipt (message_id, delivery, state, error, number, received_at, taken_at) FROM STDIN"
+)
+_TAKE_RECEIPTS = """
+    WITH due AS (
+        SELECT id FROM sms_smppreceipt WHERE taken_at IS NULL ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED
+    )
+    UPDATE sms_smppreceipt AS r SET taken_at = %s FROM due WHERE r.id = due.id
+    RETURNING r.id, r.message_id, r.delivery, r.received_at, number
+"""
+
+
+class _Row(NamedTuple):
+    """A receipt that is handed out now."""
+
+    id: int
+    message_id: str
+    delivery: str
+    received_at: datetime
+    number: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,21 +64,22 @@ def keep(
     """Keep what came in, all or nothing. A receipt that settles nothing is kept too, and handed to nobody. `mark`: see
     `SmppSettings`."""
     now = clock.now()
-    receipts, replies = [], []
+    receipts: list[tuple[object, ...]] = []
+    replies: list[SmppReply] = []
     for message in messages:
         report = reports.read(message, alphabet)
         if report is not None:
+            message_id = (mark + reports.canonical(report.message_id, receipt_ids, in_receipt=True))[:80]
+            taken_at = None if report.delivery and report.message_id else now
             receipts.append(
-                SmppReceipt(
-                    message_id=(mark + reports.canonical(report.message_id, receipt_ids, in_receipt=True))[
-                        :80
-                    ],
-                    delivery=report.delivery or "",
-                    state=report.state or "",
-                    error=_storable(report.error),
-                    number=_storable(message.source),
-                    received_at=now,
-                    taken_at=None if report.delivery and report.message_id else now,
+                (
+                    _storable(message_id),
+                    report.delivery or "",
+                    report.state or "",
+                    _storable(report.error),
+                    _storable(message.source),
+                    now,
+                    taken_at,
                 )
             )
             continue
@@ -73,8 +96,13 @@ def keep(
             )
         )
     with transaction.atomic():
-        SmppReceipt.objects.bulk_create(receipts, batch_size=1000)
-        SmppReply.objects.bulk_create(replies, batch_size=1000)
+        if receipts:
+            # By COPY: a carrier sends as many of them as there are messages.
+            with connection.cursor() as cursor, cursor.copy(_COPY_RECEIPTS) as copy:
+                for row in receipts:
+                    copy.write_row(row)
+        if replies:
+            SmppReply.objects.bulk_create(replies, batch_size=1000)
 
 
 def remember_parts(sent: Iterable[SentParts]) -> None:
@@ -100,15 +128,12 @@ def hand_out(limit: int) -> list[Receipt]:
     receipts: list[Receipt] = []
     while not receipts:
         with transaction.atomic():
-            rows = list(
-                SmppReceipt.objects.select_for_update(skip_locked=True)
-                .filter(taken_at__isnull=True)
-                .order_by("pk")[:limit]
-            )
+            with connection.cursor() as cursor:
+                cursor.execute(_TAKE_RECEIPTS, [limit, clock.now()])
+                rows = [_Row(*row) for row in sorted(cursor.fetchall())]
             if not rows:
                 break
             receipts = _joined(rows)
-            SmppReceipt.objects.filter(pk__in=[row.pk for row in rows]).update(taken_at=clock.now())
     return receipts
 
 
@@ -147,14 +172,18 @@ def forget(before: date) -> int:
     )
 
 
-def _joined(rows: Sequence[SmppReceipt]) -> list[Receipt]:
-    ids = [row.message_id for row in rows]
-    parts = {part.message_id: part for part in SmppPart.objects.filter(message_id__in=ids).order_by("pk")}
+def _joined(rows: Sequence[_Row]) -> list[Receipt]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT message_id, whole FROM sms_smpppart WHERE message_id = ANY(%s) ORDER BY id",
+            [[row.message_id for row in rows]],
+        )
+        parts: dict[str, str] = dict(cursor.fetchall())
     # Locked in one order, message by message, so that two who hand out at once do not wait for each other for ever.
     wholes: dict[str, list[SmppPart]] = {}
-    named = sorted({part.whole for part in parts.values()})
-    for part in SmppPart.objects.select_for_update().filter(whole__in=named).order_by("whole", "pk"):
-        wholes.setdefault(part.whole, []).append(part)
+    if named := sorted(set(parts.values())):
+        for part in SmppPart.objects.select_for_update().filter(whole__in=named).order_by("whole", "pk"):
+            wholes.setdefault(part.whole, []).append(part)
     receipts, changed = [], {}
     for row in rows:
         known = parts.get(row.message_id)
@@ -163,14 +192,15 @@ def _joined(rows: Sequence[SmppReceipt]) -> list[Receipt]:
                 Receipt(row.message_id, Delivery(row.delivery), row.received_at, number=row.number)
             )
             continue
-        part = next(one for one in wholes[known.whole] if one.message_id == row.message_id)
+        part = next(one for one in wholes[known] if one.message_id == row.message_id)
         if part.delivery in {Delivery.DELIVERED, row.delivery}:
             continue
         part.delivery = row.delivery
         changed[part.pk] = part
         if (delivery := _of_all(wholes[part.whole])) is not None:
             receipts.append(Receipt(part.whole, delivery, row.received_at, part.client_id, row.number))
-    SmppPart.objects.bulk_update(list(changed.values()), ["delivery"], batch_size=1000)
+    if changed:
+        SmppPart.objects.bulk_update(list(changed.values()), ["delivery"], batch_size=1000)
     return receipts
 
 
