@@ -11,7 +11,7 @@ from khien.kernel.registries import Holding, holdings, menu, person_panels, rete
 from khien.kernel.registries.registry import MenuEntry, PersonPanel, RetentionRule
 from khien.kernel.staff import Actor, Role
 from khien.rooms.broadcasts import events, reads, verbs
-from khien.rooms.broadcasts.models import SENDERS, Broadcast
+from khien.rooms.broadcasts.models import READERS, SENDERS, Broadcast
 from khien.rooms.broadcasts.reads import campaigns
 
 
@@ -22,6 +22,7 @@ def announce() -> None:
     if campaigns.is_stopped not in sending.stops:
         sending.stops.append(campaigns.is_stopped)
     menu.add("broadcasts.index", MenuEntry(_("Tin nhắn"), "broadcasts:index", Broadcast.scope_roles, 60))
+    menu.add("broadcasts.campaigns", MenuEntry(_("Đợt gửi"), "broadcasts:campaigns", READERS, 62))
     menu.add(
         "broadcasts.templates",
         MenuEntry(

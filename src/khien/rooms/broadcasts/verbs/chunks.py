@@ -130,7 +130,8 @@ def advance(
     due: Sequence[Campaign] = (),
 ) -> list[Claimed]:
     """Write what came of some chunks and claim others of `due` campaigns, in one transaction with one audit line.
-    Only when it has committed may the claimed ones be sent: from then on a member without a result may have been sent."""
+    Only when it has committed may the claimed ones be sent: from then on a member without a result may have been
+    sent."""
     tally: Counter[str] = Counter()
     with connection.cursor() as cursor:
         by_campaign: dict[int, list[Settled]] = {}
