@@ -459,3 +459,13 @@ def test_no_chunk_is_left_open(house: House) -> None:
     campaign = make_campaign(house.commune, 60)
     settle(house, claim(house, campaign), Answer.ACCEPTED)
     assert set(campaign.chunks.values_list("state", flat=True)) == {Chunk.State.SETTLED}
+
+
+def test_old_campaigns_are_forgotten_with_their_results(house: House) -> None:
+    campaign = make_campaign(house.commune, 10)
+    settle(house, claim(house, campaign), Answer.ACCEPTED)
+    verbs.forget_messages(NOON.date())
+    assert len(results(campaign)) == 10
+    verbs.forget_messages(NOON.date() + timedelta(days=1))
+    assert not Campaign.objects.exists()
+    assert not CampaignResult.objects.exists()

@@ -39,6 +39,7 @@ def announce() -> None:
         "broadcasts.messages", RetentionRule(_("Tin nhắn"), "retention.messages", verbs.forget_messages)
     )
     holdings.add("broadcasts.messages", Holding("broadcasts.messages", "broadcasts_broadcast", "created_at"))
+    holdings.add("broadcasts.campaigns", Holding("broadcasts.messages", "broadcasts_campaign", "created_at"))
     holdings.add(
         "broadcasts.receipts", Holding("broadcasts.messages", "broadcasts_unmatchedreceipt", "received_at")
     )

@@ -508,10 +508,11 @@ def _recount(cursor: CursorWrapper, campaign_id: int, chunk_id: int, sender: int
         if state == "unknown" and code == CampaignResult.Code.RESEND:
             resend += count
     queued = bool(resend) or last - first + 1 > counts.total()
+    found: list[Any] = [*(counts[state] for state in _ANSWERED), Jsonb(dict(codes)) if codes else None]
     cursor.execute(
         "UPDATE broadcasts_chunk SET accepted = %s, rejected = %s, unknown = %s, delivered = %s, undelivered = %s,"
         " codes = %s, settled_at = now() WHERE id = %s",
-        [*(counts[state] for state in _ANSWERED), Jsonb(dict(codes)) if codes else None, chunk_id],
+        [*found, chunk_id],
     )
     if ours:
         retry_at = datetime.now(UTC) + timedelta(seconds=wait) if wait and queued else None
