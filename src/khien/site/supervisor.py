@@ -1,4 +1,4 @@
-"""`khien up`: one process tree (database, web server, worker, ticker, sender, engine), kept alive and ended together."""
+"""`khien up`: one process tree (database, web server, worker, ticker, sender, engine), kept and ended together."""
 
 from __future__ import annotations
 
