@@ -12,7 +12,12 @@ from pytest_django.plugin import blocking_manager_key
 from khien.desk import codes
 from khien.kernel.presence import segments
 
-PARTITIONED = ("presence_record", "checkpoints_scan")
+PARTITIONED = (
+    "presence_record",
+    "checkpoints_scan",
+    "broadcasts_audiencemember",
+    "broadcasts_campaignresult",
+)
 SEEDED = (
     "khien.rooms.broadcasts.migrations.0002_templates",
     "khien.response.migrations.0001_messages",

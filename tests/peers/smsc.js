@@ -17,6 +17,7 @@ const manner = {
   password: 'secret',
   delay_ms: 0, // before each answer
   throttle: 0, // the next so many submissions are sent back, by 0x58 and 0x14 in turn
+  rate: 0, // above so many a second (a tenth of a second may be saved up), 0x58
   throttle_ms: 0, // from now on, for so long, everything is sent back
   refuse: '', // numbers that end so are refused with 0x0b
   silent: 0, // the next so many submissions are taken and never answered
@@ -30,6 +31,7 @@ const manner = {
 };
 let taken = 0, nack = 0, rejected_deliveries = 0, acknowledged = 0, throttled = 0;
 let throttleUntil = 0;
+let tokens = 0, tokensAt = Date.now();
 let log = null;
 let shuffled = [];
 const long = new Map();
@@ -83,7 +85,22 @@ function keepLong(pdu) {
   long.get(key)[head[4] - 1] = pdu.short_message.message;
 }
 
+function tooFast() {
+  if (!manner.rate) return false;
+  const now = Date.now();
+  tokens = Math.min(manner.rate / 10, tokens + ((now - tokensAt) * manner.rate) / 1000);
+  tokensAt = now;
+  if (tokens < 1) return true;
+  tokens -= 1;
+  return false;
+}
+
 function submit(session, pdu) {
+  if (tooFast()) {
+    throttled += 1;
+    session.send(pdu.response({ command_status: 0x58 }));
+    return;
+  }
   if (manner.throttle > 0 || Date.now() < throttleUntil) {
     if (manner.throttle > 0) manner.throttle -= 1;
     throttled += 1;

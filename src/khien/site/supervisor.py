@@ -1,4 +1,4 @@
-"""`khien up`: one process tree of PostgreSQL, web server, worker, ticker and engine, kept alive and ended together."""
+"""`khien up`: one process tree (database, web server, worker, ticker, sender, engine), kept and ended together."""
 
 from __future__ import annotations
 
@@ -65,6 +65,7 @@ PARTS: dict[str, Callable[[], list[str]]] = {
     "web": web_command,
     "worker": lambda: [sys.executable, "-m", "khien.site.worker"],
     "ticker": lambda: [sys.executable, "-m", "khien.site.ticker"],
+    "sender": lambda: [sys.executable, "-m", "khien.site.sender"],
     "engine": lambda: [sys.executable, "-m", "khien.site.engine"],
 }
 TRACING = {"web", "worker", "engine"}

@@ -74,12 +74,14 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """A word about a phone, at any time after (or before) the answer, possibly twice."""
+    """A word about a phone, at any time after (or before) the answer, possibly twice. `number`: of the phone, as the
+    carrier writes it, where it says so."""
 
     message_id: str
     delivery: Delivery
     at: datetime
     client_id: str = ""
+    number: str = ""
 
 
 class SmsGateway(Protocol):

@@ -117,7 +117,7 @@ class SimulatorLink(OneByOne):
     """To the simulator's table, in a thread with a connection of its own."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(name, window=1)
+        super().__init__(name, window=20)
         self._thread: ThreadPoolExecutor | None = None
 
     async def begin(self) -> None:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 
 from django.conf import settings
 
-from khien.gateways.sms.interface import GatewayNotSet, Outcome, OutgoingSms, SmsGateway
+from khien.gateways.sms.interface import Answer, GatewayNotSet, Outcome, OutgoingSms, SmsGateway
 from khien.gateways.sms.simulator import Simulator
 from khien.gateways.sms.text import normalise
 from khien.kernel.people.phones import to_e164
+
+stops: list[Callable[[], bool]] = []
+"""Asked before a message is sent at once: while one of them says so, nothing leaves. Rooms add theirs."""
 
 
 def gateway() -> SmsGateway:
@@ -48,7 +52,8 @@ def send_now(number: str, text: str, purpose: str) -> Outcome:
     """Send one message at once and say what came of it, e.g. a one-time code (`purpose="one_time_code"`).
 
     `number` is taken as people write it (raises `Invalid` for what is no mobile number). The caller tells
-    the person to ask again unless the outcome is accepted: nothing is sent a second time here.
+    the person to ask again unless the outcome is accepted: nothing is sent a second time here. While all sending is
+    stopped (`stops`) it comes back as throttled, code "stopped".
     """
     message = OutgoingSms(
         client_id=f"{purpose}-{uuid.uuid4().hex}"[:80],
@@ -56,6 +61,8 @@ def send_now(number: str, text: str, purpose: str) -> Outcome:
         text=normalise(text),
         purpose=purpose,
     )
+    if any(stopped() for stopped in stops):
+        return Outcome(message.client_id, Answer.THROTTLED, code="stopped")
     return gateway().submit([message])[0]
 
 

@@ -6,17 +6,23 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
+from khien.gateways.sms import sending
 from khien.kernel.registries import Holding, holdings, menu, person_panels, retention
 from khien.kernel.registries.registry import MenuEntry, PersonPanel, RetentionRule
 from khien.kernel.staff import Actor, Role
 from khien.rooms.broadcasts import events, reads, verbs
-from khien.rooms.broadcasts.models import SENDERS, Broadcast
+from khien.rooms.broadcasts.models import READERS, SENDERS, Broadcast
+from khien.rooms.broadcasts.reads import campaigns
 
 
 def announce() -> None:
     """Fill the registries; called once by the app."""
     assert events.BROADCAST_SETTLED
+    assert events.CAMPAIGN_FINISHED
+    if campaigns.is_stopped not in sending.stops:
+        sending.stops.append(campaigns.is_stopped)
     menu.add("broadcasts.index", MenuEntry(_("Tin nhắn"), "broadcasts:index", Broadcast.scope_roles, 60))
+    menu.add("broadcasts.campaigns", MenuEntry(_("Đợt gửi"), "broadcasts:campaigns", READERS, 62))
     menu.add(
         "broadcasts.templates",
         MenuEntry(
@@ -33,6 +39,7 @@ def announce() -> None:
         "broadcasts.messages", RetentionRule(_("Tin nhắn"), "retention.messages", verbs.forget_messages)
     )
     holdings.add("broadcasts.messages", Holding("broadcasts.messages", "broadcasts_broadcast", "created_at"))
+    holdings.add("broadcasts.campaigns", Holding("broadcasts.messages", "broadcasts_campaign", "created_at"))
     holdings.add(
         "broadcasts.receipts", Holding("broadcasts.messages", "broadcasts_unmatchedreceipt", "received_at")
     )

@@ -5,3 +5,8 @@ BROADCAST_SETTLED = declare(
     "Mọi tin của một lần gửi đã có câu trả lời (phát một lần); payload: broadcast, reference, counts (số tin theo "
     "trạng thái)",
 )
+CAMPAIGN_FINISHED = declare(
+    "campaign_finished",
+    "Một đợt gửi không còn tin nào chờ hay đang gửi (phát lại nếu sau đó có người cho gửi lại tin chưa rõ); payload: "
+    "campaign, version (có thể trống), state (finished, cancelled), counts (số máy theo trạng thái)",
+)

@@ -10,6 +10,7 @@ from khien.gateways.sms.interface import SmsGateway
 from khien.kernel.staff import system_actor
 from khien.rooms.broadcasts import verbs
 from khien.rooms.broadcasts.models import Broadcast, Recipient
+from khien.rooms.broadcasts.reads import campaigns
 from khien.rooms.broadcasts.sender import send_broadcast
 
 RECEIPTS_AFTER_S = 5
@@ -18,6 +19,8 @@ RECEIPTS_AFTER_S = 5
 @app.task(name="broadcasts.send", queue="messages")
 def send(broadcast_id: int) -> None:
     """Send what is due of one broadcast; comes back for what the gateway put off."""
+    if campaigns.is_stopped():
+        return  # the sweep takes it up when the switch is back
     progress = send_broadcast(broadcast_id, sending.gateway())
     if progress.again_in_s is not None:
         send.configure(schedule_in={"seconds": max(1, round(progress.again_in_s))}).defer(
@@ -50,10 +53,13 @@ def sweep(timestamp: int) -> None:
     """Every minute: broadcasts with rows that wait or were left under way, and receipts."""
     send_waiting()
     collect_receipts()
+    verbs.rematch_receipts(system_actor("broadcasts"))
 
 
 def send_waiting() -> None:
     """Send what is due of every broadcast that has rows waiting or left under way."""
+    if campaigns.is_stopped():
+        return
     left = Recipient.objects.filter(state__in=[Recipient.State.QUEUED, Recipient.State.SUBMITTING])
     for broadcast_id in Broadcast.objects.filter(pk__in=left.values("broadcast")).values_list(
         "pk", flat=True

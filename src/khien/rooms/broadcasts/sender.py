@@ -15,6 +15,7 @@ from khien.gateways.sms.interface import OutgoingSms, SmsGateway
 from khien.kernel.staff import system_actor
 from khien.rooms.broadcasts import verbs
 from khien.rooms.broadcasts.models import Broadcast, Recipient
+from khien.rooms.broadcasts.reads import campaigns
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +43,7 @@ def send_broadcast(broadcast_id: int, gateway: SmsGateway) -> Progress:
         broadcast = Broadcast.objects.get(pk=broadcast_id)
         verbs.mark_interrupted(actor, broadcast=broadcast)
         sent = 0
-        while rows := verbs.claim_rows(actor, broadcast=broadcast):
+        while not campaigns.is_stopped() and (rows := verbs.claim_rows(actor, broadcast=broadcast)):
             outcomes = gateway.submit([_outgoing(row, broadcast) for row in rows])
             tally = verbs.settle_rows(actor, rows=rows, outcomes=outcomes)
             sent += len(rows) - tally.get(Recipient.State.QUEUED, 0)

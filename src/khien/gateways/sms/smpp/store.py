@@ -22,7 +22,7 @@ _TAKE_RECEIPTS = """
         SELECT id FROM sms_smppreceipt WHERE taken_at IS NULL ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED
     )
     UPDATE sms_smppreceipt AS r SET taken_at = %s FROM due WHERE r.id = due.id
-    RETURNING r.id, r.message_id, r.delivery, r.received_at
+    RETURNING r.id, r.message_id, r.delivery, r.received_at, number
 """
 
 
@@ -33,6 +33,7 @@ class _Row(NamedTuple):
     message_id: str
     delivery: str
     received_at: datetime
+    number: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +198,9 @@ def _joined(rows: Sequence[_Row]) -> list[Receipt]:
     for row in rows:
         known = parts.get(row.message_id)
         if known is None:
-            receipts.append(Receipt(row.message_id, Delivery(row.delivery), row.received_at))
+            receipts.append(
+                Receipt(row.message_id, Delivery(row.delivery), row.received_at, number=row.number)
+            )
             continue
         part = next(one for one in wholes[known] if one.message_id == row.message_id)
         if part.delivery in {Delivery.DELIVERED, row.delivery}:
@@ -205,7 +208,7 @@ def _joined(rows: Sequence[_Row]) -> list[Receipt]:
         part.delivery = row.delivery
         changed[part.pk] = part
         if (delivery := _of_all(wholes[part.whole])) is not None:
-            receipts.append(Receipt(part.whole, delivery, row.received_at, part.client_id))
+            receipts.append(Receipt(part.whole, delivery, row.received_at, part.client_id, row.number))
     if changed:
         SmppPart.objects.bulk_update(list(changed.values()), ["delivery"], batch_size=1000)
     return receipts

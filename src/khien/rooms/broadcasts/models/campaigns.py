@@ -47,6 +47,7 @@ class Campaign(Scoped):
     at_night = models.BooleanField(default=False)
     canary_share = models.FloatField(default=0.01)
     canary_limit = models.FloatField(default=0.05, help_text="share of refusals above which it pauses itself")
+    canary_judged_at = models.DateTimeField(null=True, help_text="when the first share was judged; once only")
     paused_because = models.CharField(max_length=200, blank=True)
     created_at = models.DateTimeField()
     started_at = models.DateTimeField(null=True)
@@ -73,7 +74,8 @@ class Chunk(models.Model):
     """Some members of one carrier in one unit (`first` to `last` of `seq`), claimed, sent and settled together.
 
     A member of a claimed chunk that has no `CampaignResult` may have been sent: when its sender is dead, it is unknown.
-    Counts are of members; `open` of them have no final answer from the gateway yet.
+    A chunk of which the carrier took only a part is queued again as it is: its members with a result are passed over.
+    With `resends` its unknown members marked `Code.RESEND` are sent once more as well. Counts are of members.
     """
 
     class State(models.TextChoices):
@@ -95,7 +97,10 @@ class Chunk(models.Model):
     )
     claimed_at = models.DateTimeField(null=True, help_text="real time")
     retry_at = models.DateTimeField(null=True, help_text="real time; not claimed before")
+    settled_at = models.DateTimeField(null=True, help_text="real time of the last settlement")
+    resends = models.BooleanField(default=False)
     attempts = models.SmallIntegerField(default=0)
+    codes = models.JSONField(null=True, help_text="refused members by the carrier's code")
     accepted = models.IntegerField(default=0)
     rejected = models.IntegerField(default=0)
     unknown = models.IntegerField(default=0)
@@ -130,6 +135,18 @@ class CampaignResult(models.Model):
         REJECTED = "rejected", _("Bị từ chối")
         DELIVERED = "delivered", _("Đã đến máy")
         UNDELIVERED = "undelivered", _("Không đến máy")
+
+    class Code:
+        """Codes of our own beside those of carriers."""
+
+        INTERRUPTED = "interrupted"
+        """Unknown: its sender died."""
+        RESEND = "resend"
+        """Unknown, and to be sent once more with its chunk."""
+        RESENDING = "resending"
+        """Unknown, and being sent once more."""
+        BY_NUMBER = "by_number"
+        """Settled by a receipt that bore only the phone's number."""
 
     pk = models.CompositePrimaryKey("campaign_id", "seq")
     campaign_id = models.BigIntegerField()

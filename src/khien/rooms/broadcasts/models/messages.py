@@ -131,6 +131,7 @@ class UnmatchedReceipt(models.Model):
 
     message_id = models.CharField(max_length=80)
     client_id = models.CharField(max_length=80, blank=True)
+    number = models.CharField(max_length=21, blank=True, help_text="the phone, where the receipt says it")
     delivery = models.CharField(max_length=12)
     at = models.DateTimeField()
     received_at = models.DateTimeField()
@@ -140,6 +141,10 @@ class UnmatchedReceipt(models.Model):
             models.UniqueConstraint(
                 fields=["message_id", "client_id", "delivery"], name="unmatched_receipt_once"
             ),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["client_id"], condition=~Q(client_id=""), name="unmatched_receipt_client"),
+            models.Index(fields=["received_at"], name="unmatched_receipt_at"),
         ]
 
     def __str__(self) -> str:

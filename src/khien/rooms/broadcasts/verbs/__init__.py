@@ -1,6 +1,6 @@
 """Acts of the room: composing, sending in chunks, settling, receipts."""
 
-from khien.rooms.broadcasts.verbs.receipts import take_receipts
+from khien.rooms.broadcasts.verbs.receipts import rematch_receipts, take_receipts
 from khien.rooms.broadcasts.verbs.retention import forget_messages
 from khien.rooms.broadcasts.verbs.sending import (
     claim_rows,
@@ -16,6 +16,7 @@ __all__ = [
     "claim_rows",
     "forget_messages",
     "mark_interrupted",
+    "rematch_receipts",
     "requeue_unknown",
     "send_to_people",
     "send_to_phones",
