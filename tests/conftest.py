@@ -12,9 +12,10 @@ from pytest_django.plugin import blocking_manager_key
 from khien.desk import codes
 from khien.kernel.presence import segments
 
-PARTITIONED = ("presence_record", "checkpoints_scan")
+PARTITIONED = ("presence_record", "checkpoints_scan", "broadcasts_audiencemember")
 SEEDED = (
     "khien.rooms.broadcasts.migrations.0002_templates",
+    "khien.rooms.broadcasts.migrations.0010_carriers",
     "khien.response.migrations.0001_messages",
     "khien.response.migrations.0002_silent_place",
 )

@@ -6,11 +6,20 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
-from khien.kernel.registries import Holding, holdings, menu, person_panels, retention
+from khien.kernel.registries import (
+    Holding,
+    RetentionCheck,
+    holdings,
+    menu,
+    person_panels,
+    retention,
+    retention_checks,
+)
 from khien.kernel.registries.registry import MenuEntry, PersonPanel, RetentionRule
 from khien.kernel.staff import Actor, Role
 from khien.rooms.broadcasts import events, reads, verbs
 from khien.rooms.broadcasts.models import SENDERS, Broadcast
+from khien.rooms.broadcasts.verbs import audiences
 
 
 def announce() -> None:
@@ -35,6 +44,21 @@ def announce() -> None:
     holdings.add("broadcasts.messages", Holding("broadcasts.messages", "broadcasts_broadcast", "created_at"))
     holdings.add(
         "broadcasts.receipts", Holding("broadcasts.messages", "broadcasts_unmatchedreceipt", "received_at")
+    )
+    _announce_audiences()
+
+
+def _announce_audiences() -> None:
+    retention.add(
+        "broadcasts.audiences",
+        RetentionRule(_("Danh sách nhận tin"), "retention.messages", audiences.forget_audiences),
+    )
+    holdings.add(
+        "broadcasts.audiences",
+        Holding("broadcasts.audiences", "broadcasts_audience", "created_at", "forgotten_at IS NULL"),
+    )
+    retention_checks.add(
+        "broadcasts.audience_members", RetentionCheck("retention.messages", audiences.members_beyond)
     )
 
 
