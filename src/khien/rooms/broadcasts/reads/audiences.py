@@ -10,7 +10,14 @@ from typing import Any
 from django.db.models import QuerySet, Sum
 from django.utils.translation import gettext as _
 
-from khien.gateways.sms.text import GSM_BASIC, GSM_EXTENDED, measure, normalise, strip_accents
+from khien.gateways.sms.text import (
+    GSM_BASIC,
+    GSM_EXTENDED,
+    encoding_of,
+    measure,
+    normalise,
+    strip_accents,
+)
 from khien.kernel import clock
 from khien.kernel.errors import Invalid, NotFound
 from khien.kernel.registries import Register, registers
@@ -355,37 +362,52 @@ def _by_parts(row: Audience, text: str, names: set[str], plain: bool) -> list[tu
                 values,
             )
         ]
-    # The text with each placeholder replaced, one inside the other.
-    filled, pieces = "%(in_text)s::text", {"in_text": text}
-    for place, name in enumerate(sorted(names)):
-        filled = f"replace({filled}, %(in_mark{place})s, coalesce(values ->> %(in_name{place})s, ''))"
-        pieces |= {f"in_mark{place}": f"{{{name}}}", f"in_name{place}": name}
+    # Only the values differ from member to member: they are weighed alone, joined, and added to the rest of the text.
+    times = {name: text.count(f"{{{name}}}") for name in sorted(names)}
+    rest = text
+    for name in names:
+        rest = rest.replace(f"{{{name}}}", "")
+    rest_is_accented = encoding_of(rest) == "UCS-2"
+    heavy = sum(letter in GSM_EXTENDED for letter in rest)
+    astral = sum(letter > "\uffff" for letter in rest)
+    joined = "concat(" + ", ".join(
+        f"repeat(values ->> %(in_name{place})s, {count})" for place, count in enumerate(times.values())
+    )
+    joined += ")"
     if plain:
         marks = r"[\u0300-\u036f]"
-        filled = f"translate(regexp_replace(normalize({filled}, NFD), '{marks}', '', 'g'), 'đĐ', 'dD')"
-    extended = "".join(GSM_EXTENDED)
-    letters = "".join(sorted(set(GSM_BASIC) - {"\x1b"} | set(extended)))
+        joined = f"translate(regexp_replace(normalize({joined}, NFD), '{marks}', '', 'g'), 'đĐ', 'dD')"
+    letters = sorted(set(GSM_BASIC) - {"\x1b"} | set(GSM_EXTENDED))
     found = selecting.rows_of(
         f"""
-SELECT carrier_id, parts, accented, count(*) FROM (
-  SELECT carrier_id, accented, CASE
-    WHEN accented = 0 THEN CASE WHEN units <= 160 THEN 1 ELSE ceil(units / 153.0)::int END
-    ELSE CASE WHEN units <= 70 THEN 1 ELSE ceil(units / 67.0)::int END
-  END AS parts
+SELECT carrier_id, CASE
+    WHEN accented THEN CASE WHEN units <= 70 THEN 1 ELSE ceil(units / 67.0)::int END
+    ELSE CASE WHEN units <= 160 THEN 1 ELSE ceil(units / 153.0)::int END
+  END, accented::int, count(*)
+FROM (
+  SELECT carrier_id, accented, char_length(joined) + CASE
+    WHEN accented THEN %(in_rest)s + %(in_astral)s + CASE
+      WHEN joined ~ '[\\U00010000-\\U0010FFFF]'
+      THEN char_length(joined) - char_length(regexp_replace(joined, '[\\U00010000-\\U0010FFFF]', '', 'g'))
+      ELSE 0 END
+    ELSE %(in_rest)s + %(in_heavy)s + char_length(joined) - char_length(translate(joined, %(in_extended)s, ''))
+  END AS units
   FROM (
-    SELECT carrier_id, accented, char_length(filled) + CASE
-      WHEN accented = 0 THEN char_length(filled) - char_length(translate(filled, %(in_extended)s, ''))
-      ELSE char_length(filled) - char_length(regexp_replace(filled, '[\\U00010000-\\U0010FFFF]', '', 'g'))
-    END AS units
-    FROM (
-      SELECT carrier_id, filled, CASE WHEN translate(filled, %(in_letters)s, '') = '' THEN 0 ELSE 1 END AS accented
-      FROM (SELECT carrier_id, normalize({filled}, NFC) AS filled FROM ({source}) AS members) AS texts
-    ) AS coded
-  ) AS weighed
-) AS counted GROUP BY 1, 2, 3""",  # noqa: S608 - own texts
-        {**values, **pieces, "in_extended": extended, "in_letters": letters},
+    SELECT carrier_id, joined, {"true" if rest_is_accented else "joined ~ %(in_foreign)s"} AS accented
+    FROM (SELECT carrier_id, {joined} AS joined FROM ({source}) AS members OFFSET 0) AS texts OFFSET 0
+  ) AS coded
+) AS weighed GROUP BY 1, 2, 3""",  # noqa: S608 - own texts
+        {
+            **values,
+            **{f"in_name{place}": name for place, name in enumerate(times)},
+            "in_rest": len(rest),
+            "in_heavy": heavy,
+            "in_astral": astral,
+            "in_extended": "".join(GSM_EXTENDED),
+            "in_foreign": "[^" + "".join(rf"\u{ord(letter):04x}" for letter in letters) + "]",
+        },
     )
-    return [tuple(each) for each in found]
+    return [(carrier, parts, accented, people) for carrier, parts, accented, people in found]
 
 
 def _sent_today() -> dict[int, int]:
