@@ -28,10 +28,11 @@ _WRITTEN = r"""regexp_replace(
           translate(coalesce(phone, ''), '０１２３４５６７８９', '0123456789'), '[\s.\-()/\u00a0\u2010-\u2015]', '', 'g'
         )"""
 # Most are stored as E.164 already; only the others are looked at closely.
-_NATIONAL = r"""CASE
-    WHEN phone ~ '^\+84[1-9][0-9]{8}$' THEN substr(phone, 4)::int
-    WHEN written ~ '^(\+84|84|0084|0)0?[1-9][0-9]{8}$' THEN right(written, 9)::int
-    WHEN written ~ '^[3-9][0-9]{8}$' THEN written::int
+_EXACT = r"CASE WHEN phone ~ '^\+84[1-9][0-9]{8}$' THEN phone END"
+_NUMBER = r"""CASE
+    WHEN exact IS NOT NULL THEN exact
+    WHEN written ~ '^(\+84|84|0084|0)0?[1-9][0-9]{8}$' THEN '+84' || right(written, 9)
+    WHEN written ~ '^[3-9][0-9]{8}$' THEN '+84' || written
   END"""
 _UNREADABLE = rf"""CASE
     WHEN written = '' THEN '{LeftOut.NO_PHONE}'
@@ -92,38 +93,38 @@ def selection(
     told = passed + (", v_unit" if UNIT in wanted else "")
     ranges, carrier = _routes()
     unit = ", concat_ws(' ', nullif(u.kind, ''), u.name) AS v_unit" if UNIT in wanted else ""
-    unit_join = " LEFT JOIN units_adminunit u ON u.id = r.unit_id" if unit else ""
-    opted_out = (
-        ""
-        if with_opted_out
-        else f"WHEN EXISTS (SELECT FROM broadcasts_optout o WHERE o.number = '+84' || n) THEN '{LeftOut.OPTED_OUT}'"
-    )
+    unit_join = "\n  LEFT JOIN units_adminunit u ON u.id = unit_id" if unit else ""
+    opted_out = "" if with_opted_out else f"WHEN o.number IS NOT NULL THEN '{LeftOut.OPTED_OUT}'"
+    # OFFSET 0 keeps the planner from repeating what a step has computed wherever the next one names it.
     sql = f"""
 SELECT n, carrier_id, person_id, unit_id{told},
   CASE WHEN why IS NULL AND row_number() OVER (
     PARTITION BY CASE WHEN why IS NULL THEN n END ORDER BY rank, person_id, unit_id
   ) > 1 THEN '{LeftOut.DUPLICATE}' ELSE why END AS left_out
 FROM (
-  SELECT n, c.id AS carrier_id, person_id, unit_id, rank{told},
+  SELECT substr(found.number, 4)::int AS n, c.id AS carrier_id, person_id, unit_id, rank{passed}{unit},
     CASE
-      WHEN n IS NULL THEN {_UNREADABLE}
+      WHEN found.number IS NULL THEN {_UNREADABLE}
       WHEN c.id IS NULL THEN '{LeftOut.NOT_MOBILE}'
       WHEN NOT c.is_active THEN '{LeftOut.NO_CARRIER}'
       {opted_out}
-      WHEN EXISTS (
-        SELECT FROM broadcasts_deadnumber d WHERE d.number = '+84' || n AND d.until > %(in_today)s
-      ) THEN '{LeftOut.DEAD}'
+      WHEN d.number IS NOT NULL THEN '{LeftOut.DEAD}'
     END AS why
   FROM (
-    SELECT r.*, {_NATIONAL} AS n{unit}
+    SELECT *, {_NUMBER} AS number
     FROM (
-      SELECT person_id, unit_id, rank, phone{taken},
-        CASE WHEN phone ~ '^\\+84[1-9][0-9]{{8}}$' THEN phone ELSE {_WRITTEN} END AS written
-      FROM ({rows}) AS register WHERE unit_id = ANY(%(in_units)s)
-    ) AS r{unit_join}
-  ) AS numbered
-  LEFT JOIN broadcasts_portednumber moved ON moved.number = '+84' || n{ranges}
+      SELECT *, CASE WHEN exact IS NULL THEN {_WRITTEN} END AS written
+      FROM (
+        SELECT person_id, unit_id, rank, phone, {_EXACT} AS exact{taken}
+        FROM ({rows}) AS register WHERE unit_id = ANY(%(in_units)s) OFFSET 0
+      ) AS r OFFSET 0
+    ) AS s OFFSET 0
+  ) AS found
+  LEFT JOIN broadcasts_portednumber moved ON moved.number = found.number{ranges}
   LEFT JOIN broadcasts_carrier c ON c.id = {carrier}
+  LEFT JOIN broadcasts_optout o ON o.number = found.number
+  LEFT JOIN broadcasts_deadnumber d ON d.number = found.number AND d.until > %(in_today)s{unit_join}
+  OFFSET 0
 ) AS judged"""  # noqa: S608 - own texts
     return Selection(
         sql,
@@ -136,7 +137,8 @@ def _routes() -> tuple[str, str]:
     """The joins that find a number's range, and the carrier: ported before the longest range."""
     lengths = sorted({len(prefix) for prefix in CarrierPrefix.objects.values_list("prefix", flat=True)})
     joins = "".join(
-        f"\n  LEFT JOIN broadcasts_carrierprefix p{n} ON p{n}.prefix = left('+84' || n, {n})" for n in lengths
+        f"\n  LEFT JOIN broadcasts_carrierprefix p{n} ON p{n}.prefix = left(found.number, {n})"
+        for n in lengths
     )
     found = ["moved.carrier_id", *(f"p{n}.carrier_id" for n in reversed(lengths))]
     return joins, f"coalesce({', '.join(found)})"

@@ -62,6 +62,10 @@ class CarrierEstimate:
     refuses: bool
 
     @property
+    def duration(self) -> str:
+        return hours_and_minutes(self.seconds)
+
+    @property
     def over_cap(self) -> bool:
         return self.room is not None and self.parts > self.room
 
@@ -81,6 +85,10 @@ class Estimate:
     def over_cap(self) -> bool:
         """Whether some carrier would be asked for more than its contract allows in a day: nothing may be sent."""
         return any(row.over_cap for row in self.carriers)
+
+    @property
+    def duration(self) -> str:
+        return hours_and_minutes(self.seconds)
 
     @property
     def refused(self) -> bool:
@@ -185,6 +193,13 @@ def filters_told(row: Audience) -> list[tuple[str, str]]:
         label = {key: str(text) for key, text in entry.choices}.get(str(value))
         told.append((str(entry.label), label or (_("có") if value is True else str(value))))
     return told
+
+
+def placeholders_told(row: Audience) -> list[tuple[str, str]]:
+    """What can stand in braces in a text to this audience: name and label."""
+    return [
+        (name, str(label)) for name, label in selecting.placeholders_of(registers.get(row.register)).items()
+    ]
 
 
 def left_out_told(counts: Mapping[str, int]) -> list[Count]:

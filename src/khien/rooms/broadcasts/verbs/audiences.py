@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Collection, Mapping
 from datetime import date
 from itertools import takewhile
@@ -17,7 +18,7 @@ from khien.kernel.errors import Conflict, Invalid, NotFound
 from khien.kernel.staff import Actor
 from khien.kernel.units.models import AdminUnit
 from khien.rooms.broadcasts import selecting
-from khien.rooms.broadcasts.models import WRITERS, Audience, BulletinVersion, LeftOut
+from khien.rooms.broadcasts.models import WRITERS, Audience, BulletinVersion, Channel, ChannelText, LeftOut
 from khien.rooms.broadcasts.reads import audiences as reads
 
 WORK_MEM = "192MB"
@@ -83,13 +84,13 @@ def renew_audience(actor: Actor, *, audience: Audience) -> Audience:
 
 
 @verb(*WRITERS)
-def freeze_audience(actor: Actor, *, audience: Audience, names: Collection[str] = ()) -> Audience:
+def freeze_audience(actor: Actor, *, audience: Audience, names: Collection[str] | None = None) -> Audience:
     """Look everybody up and fix the list: members, `count`, `hash`, and who is left out and why. Frozen before, it
     stays as it is.
 
-    `names` are the placeholders of the text: their values are kept with each member, and no others. A value may be
-    missing: `reads.audiences.missing_values` tells. Raises `Invalid` when nobody would be reached, and for a name that
-    the register does not have.
+    `names` are the placeholders of the text (None: those in the texts of the bulletin whose audience it is): their
+    values are kept with each member, and no others. A value may be missing: `reads.audiences.missing_values` tells.
+    Raises `Invalid` when nobody would be reached, and for a name that the register does not have.
     """
     row = _locked(actor, audience)
     if row.frozen_at is not None:
@@ -97,6 +98,8 @@ def freeze_audience(actor: Actor, *, audience: Audience, names: Collection[str] 
         return row
     reads.covered_units(actor, row.units)
     known = selecting.placeholders_of(reads.register_of(row.register))
+    if names is None:
+        names = _names_in_texts(row) & set(known)
     if unknown := set(names) - set(known):
         raise Invalid(
             _("Nguồn danh sách này không có: %(names)s.")
@@ -251,6 +254,18 @@ SELECT coalesce(left_out, ''), count(*) FROM chosen GROUP BY 1""",  # noqa: S608
             chosen.values,
         )
     )
+
+
+def _names_in_texts(row: Audience) -> set[str]:
+    """What stands in braces in the version whose audience it is, edited or not: whether the register knows it is asked
+    before sending."""
+    versions = BulletinVersion.objects.filter(audience_id=row.pk)
+    written = ChannelText.objects.filter(version__in=versions, channel=Channel.SMS)
+    texts = [
+        *written.values_list("text", flat=True),
+        *(part for pair in versions.values_list("title", "body") for part in pair),
+    ]
+    return {name for text in texts for name in re.findall(r"\{([a-z_]+)\}", text)}
 
 
 def _hash(part: str) -> str:
