@@ -21,6 +21,8 @@ from khien.rooms.broadcasts.models import WRITERS, Audience, Carrier, CarrierOrd
 from khien.rooms.broadcasts.reads import audiences as reads
 from khien.rooms.broadcasts.verbs import audiences as verbs
 
+FEW = 12
+"""Units that are all in sight at once."""
 MANY = 400
 """Units that are offered one by one; of a country only the upper tiers."""
 
@@ -89,6 +91,7 @@ class AudienceForm(forms.Form):
             self.initial = {"register": self.chosen_register}
         offered = _offered(actor, audience.units if audience is not None else ())
         self.fields["units"].choices = [(str(unit.pk), unit.full_name) for unit in offered]  # type: ignore[attr-defined]
+        self.is_small = len(offered) <= FEW
         self.tree = _tree(offered, self._chosen(audience))
 
     @property
