@@ -11,7 +11,7 @@ from khien.kernel import clock
 from khien.kernel.people.models import Sex
 from khien.kernel.registries import Register, RegisterFilter, registers
 
-_AGES = {"least": 0, "most": 130}
+OLDEST = 130
 
 
 def announce() -> None:
@@ -22,8 +22,8 @@ def announce() -> None:
             label=_("Người dân trong sổ"),
             rows=rows,
             filters={
-                "age_from": RegisterFilter(_("Từ tuổi"), "number", **_AGES),
-                "age_to": RegisterFilter(_("Đến hết tuổi"), "number", **_AGES),
+                "age_from": RegisterFilter(_("Từ tuổi"), "number", most=OLDEST),
+                "age_to": RegisterFilter(_("Đến hết tuổi"), "number", most=OLDEST),
                 "sex": RegisterFilter(
                     _("Giới tính"), "choice", ((Sex.MALE.value, _("Nam")), (Sex.FEMALE.value, _("Nữ")))
                 ),

@@ -8,6 +8,7 @@ from typing import Any
 
 from django import forms
 from django.db.models import Q
+from django.forms.utils import ErrorDict
 from django.utils.translation import gettext_lazy as _
 
 from khien.kernel import clock
@@ -125,6 +126,10 @@ class AudienceForm(forms.Form):
             self.say(wrong)
             return None
 
+    def forgive(self) -> None:
+        """Show no errors: only another register was asked for."""
+        self._errors = ErrorDict()
+
     def say(self, wrong: Problem) -> None:
         """Show a problem at its field."""
         name = wrong.field if wrong.field in self.fields else f"f_{wrong.field}"
@@ -138,7 +143,7 @@ class AudienceForm(forms.Form):
 
 
 def _field_of(chosen: RegisterFilter) -> forms.Field:
-    more = {"label": chosen.label, "required": False, "help_text": chosen.help}
+    more: dict[str, Any] = {"label": chosen.label, "required": False, "help_text": chosen.help}
     if chosen.kind == "flag":
         return forms.BooleanField(**more)
     if chosen.kind == "choice":
@@ -165,7 +170,7 @@ def _offered(actor: Actor, also: Iterable[int]) -> list[AdminUnit]:
 
 def _tree(offered: list[AdminUnit], chosen: set[int]) -> list[Node]:
     nodes = {unit.pk: Node(unit, unit.pk in chosen) for unit in offered}
-    tops = []
+    tops: list[Node] = []
     for node in nodes.values():
         above = nodes.get(node.unit.parent_id or 0)
         (above.children if above is not None else tops).append(node)

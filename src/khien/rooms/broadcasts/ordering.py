@@ -238,7 +238,7 @@ def _from_json(order: CarrierOrder, text: str) -> Report:
             _("Báo cáo này của lệnh khác."),
             _("Mở lệnh có mã ghi trong tệp, rồi tải lên ở đó."),
         )
-    return checked_report(Report(*(_count(told.get(name), name, 1) for name in FIGURES)))
+    return checked_report(report_of({name: _count(told.get(name), name, 1) for name in FIGURES}))
 
 
 def _from_csv(order: CarrierOrder, text: str) -> Report:
@@ -265,9 +265,13 @@ def _from_csv(order: CarrierOrder, text: str) -> Report:
         areas.append({"code": row["code"], **{name: _count(row[name], name, line) for name in FIGURES}})
     if not areas:
         raise ported.bad_file("empty_file", _("Tệp trống."), _("Ghi ít nhất một dòng."))
-    return checked_report(
-        Report(*(sum(area[name] for area in areas) for name in FIGURES), by_area=tuple(areas))
-    )
+    totals = {name: sum(area[name] for area in areas) for name in FIGURES}
+    return checked_report(report_of(totals, tuple(areas)))
+
+
+def report_of(counts: dict[str, int], areas: tuple[dict[str, Any], ...] = ()) -> Report:
+    """A report from its four counts by name."""
+    return Report(counts["subscribers"], counts["accepted"], counts["delivered"], counts["failed"], areas)
 
 
 def _count(value: object, name: str, line: int) -> int:

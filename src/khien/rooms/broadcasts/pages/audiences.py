@@ -99,8 +99,7 @@ def _describe(request: Request, row: Audience | None) -> HttpResponse:
         elif (saved := form.save()) is not None:
             return redirect("broadcasts:audience", pk=saved.pk)
     if form.asks_for_filters:
-        form = AudienceForm(request.actor, form.data, audience=row)
-        form._errors = {}
+        form.forgive()
     context = {"audience_form": form, "audience": row, **counted}
     return render(request, "broadcasts/audience_edit.html", context, status=422 if form.errors else 200)
 

@@ -114,7 +114,7 @@ def _do(request: Request, row: CarrierOrder, action: str, given: dict[str, objec
     if action == "file":
         report = ordering.read_report(row, given["file"].read())  # type: ignore[attr-defined]
     else:
-        report = ordering.Report(**{name: int(str(given[name])) for name in ordering.FIGURES})
+        report = ordering.report_of({name: int(str(given[name])) for name in ordering.FIGURES})
     verbs.report_order(request.actor, order=row, report=report)
     return _("Đã nhận báo cáo của nhà mạng.")
 

@@ -104,7 +104,11 @@ def save_carrier(
     CarrierPrefix.objects.filter(carrier=row, prefix__in=had - wanted).delete()
     CarrierPrefix.objects.bulk_create(CarrierPrefix(prefix=p, carrier=row) for p in sorted(wanted - had))
     record(
-        actor, row, code=code, **{k: v for k, v in figures.items() if k != "name"}, prefixes=sorted(wanted)
+        actor,
+        row,
+        code=code,
+        figures={field: value for field, value in figures.items() if field != "name"},
+        prefixes=sorted(wanted),
     )
     return row
 
@@ -130,14 +134,14 @@ def import_ported(actor: Actor, *, rows: Iterable[ported.PortedRow]) -> PortedAn
         if before[0] != carrier:
             read[number] = (0, None)
     for number in [number for number, (carrier, _since) in read.items() if not carrier]:
-        problem = Conflict(
+        twice = Conflict(
             _("Số này có hai nhà mạng khác nhau trong tệp (các dòng %(lines)s).")
             % {"lines": ", ".join(str(row.line) for row in lines[number][:9])},
             field="carrier",
             code="two_carriers",
             way_out=_("Giữ lại dòng đúng rồi gửi lại."),
         )
-        held += [(row, problem) for row in lines[number]]
+        held += [(row, twice) for row in lines[number]]
         del read[number], lines[number]
     duplicate += sum(len(own) - 1 for own in lines.values())
     fresh: list[PortedNumber] = []
