@@ -168,10 +168,11 @@ def test_semicolons_and_other_names_of_columns_are_read(house: House) -> None:
 
 def test_opting_out_and_in_at_a_desk(house: House) -> None:
     clerk = make_actor(Role.CLERK, house.commune)
-    first = verbs.opt_out(clerk, number="0912 345 678")
-    assert verbs.opt_out(clerk, number="+84912345678").at == first.at
+    assert verbs.opt_out(clerk, number="0912 345 678")
+    assert not verbs.opt_out(clerk, number="+84912345678", how="sms")
     facts = reads.facts_of("0912345678")
-    assert facts.opted_out == first
+    assert facts.opted_out is not None
+    assert facts.opted_out.how == "desk"
     assert facts.last == "678"
     assert verbs.opt_in(clerk, number="0912345678")
     assert not verbs.opt_in(clerk, number="0912345678")

@@ -210,24 +210,27 @@ def dismiss_ported(actor: Actor, *, intake: PortedIntake) -> int:
 
 
 @verb(*DESKS)
-def opt_out(actor: Actor, *, number: str, how: str = "desk") -> OptOut:
-    """No bulletins to this number from now on, emergencies aside. `how`: sms, page or desk."""
-    row, made = OptOut.objects.get_or_create(number=_mobile(number), defaults={"at": clock.now(), "how": how})
+def opt_out(actor: Actor, *, number: str, how: str = "desk") -> bool:
+    """No bulletins to this number from now on, emergencies aside; false when it got none before. `how`: sms, page or
+    desk."""
+    _row, made = OptOut.objects.get_or_create(
+        number=_mobile(number), defaults={"at": clock.now(), "how": how}
+    )
     if not made:
         unchanged()
-        return row
+        return False
     record(actor, "broadcasts.optout", how=how)
-    return row
+    return True
 
 
 @verb(*DESKS)
-def opt_in(actor: Actor, *, number: str) -> bool:
-    """Bulletins again; returns whether the number had opted out."""
+def opt_in(actor: Actor, *, number: str, how: str = "desk") -> bool:
+    """Bulletins again; false when the number had not opted out."""
     count, _models = OptOut.objects.filter(number=_mobile(number)).delete()
     if not count:
         unchanged()
         return False
-    record(actor, "broadcasts.optout", again=True)
+    record(actor, "broadcasts.optout", how=how, again=True)
     return True
 
 
