@@ -361,6 +361,20 @@ def test_the_preview_counts_what_freezing_gives(house: House) -> None:
     assert {row.key for row in after.carriers} == {"vinaphone", "viettel"}
 
 
+def test_a_description_is_counted_once_a_minute_and_anew_when_it_changes(house: House) -> None:
+    spell(house, "0912000001")
+    draft = verbs.create(house.officer, register="people", units=[house.commune.pk])
+    assert reads.estimate(draft, "Chào").people == reads.preview_of(draft).count == 1
+    spell(house, "0912000002")
+    assert reads.estimate(draft, "Chào").people == 1
+    verbs.change(
+        house.officer, audience=draft, register="people", units=[house.commune.pk], filters={"age_from": "1"}
+    )
+    draft.refresh_from_db()
+    assert reads.estimate(draft, "Chào").people == reads.preview_of(draft).count == 2
+    assert verbs.freeze(house.officer, audience=draft).count == 2
+
+
 def test_the_estimate_by_carrier(house: House) -> None:
     spell(house, "0912000001", "0912000002", "0982000001")
     Carrier.objects.filter(code="vinaphone").update(price=300, rate=2, daily_cap=3)

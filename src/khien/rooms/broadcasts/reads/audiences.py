@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from django.core.cache import cache
 from django.db.models import QuerySet, Sum
 from django.utils.translation import gettext as _
 
@@ -25,6 +28,8 @@ from khien.kernel.staff import Actor
 from khien.kernel.units.models import AdminUnit
 from khien.rooms.broadcasts import composing, selecting
 from khien.rooms.broadcasts.models import WRITERS, Audience, Carrier, Chunk, LeftOut
+
+COUNTED_S = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +238,7 @@ def preview(
 def preview_of(row: Audience, names: Collection[str] = ()) -> Preview:
     """The same of an audience that is kept (which the caller has narrowed): frozen, what it holds."""
     if row.frozen_at is None:
-        return _preview(_selection(row, names), names)
+        return _preview(_selection(row, names), names, None if names else _counted_lately(row))
     carriers = selecting.rows_of(
         "SELECT c.code, c.name, count(*) FROM broadcasts_audiencemember m JOIN broadcasts_carrier c"
         " ON c.id = m.carrier_id WHERE m.audience_id = %(id)s GROUP BY c.id ORDER BY count(*) DESC",
@@ -326,15 +331,37 @@ def _known(register: str, names: Collection[str]) -> set[str]:
     return set(names) & (set(registers.get(register).placeholders) | {selecting.UNIT})
 
 
-def _preview(chosen: selecting.Selection, names: Collection[str]) -> Preview:
+def _counted(chosen: selecting.Selection) -> list[tuple[Any, ...]]:
+    """(reason, carrier, count, how many lack each value)."""
     missing = "".join(
         f", count(*) FILTER (WHERE btrim(coalesce(v_{name}, '')) = '')" for name in chosen.names
     )
-    found = selecting.rows_of(
+    return selecting.rows_of(
         f"SELECT left_out, CASE WHEN left_out IS NULL THEN carrier_id END, count(*){missing}"  # noqa: S608 - own texts
         f" FROM ({chosen.sql}) AS chosen GROUP BY 1, 2",
         chosen.values,
     )
+
+
+def _counted_lately(row: Audience) -> list[tuple[Any, ...]]:
+    """The same of a description, without values: a page that is drawn again within a minute does not count again."""
+    told = json.dumps(
+        [row.pk, row.created_at.isoformat(), row.register, row.units, row.filters, row.with_opted_out],
+        sort_keys=True,
+    )
+    key = f"audience:{hashlib.sha256(told.encode()).hexdigest()}"
+    found: list[tuple[Any, ...]] | None = cache.get(key)
+    if found is None:
+        found = _counted(_selection(row, ()))
+        cache.set(key, found, COUNTED_S)
+    return found
+
+
+def _preview(
+    chosen: selecting.Selection, names: Collection[str], found: list[tuple[Any, ...]] | None = None
+) -> Preview:
+    if found is None:
+        found = _counted(chosen)
     left_out = {reason: count for reason, _carrier, count, *_rest in found if reason}
     kept = {carrier: (count, lacking) for reason, carrier, count, *lacking in found if not reason}
     carriers = Carrier.objects.in_bulk(list(kept))
@@ -357,11 +384,18 @@ def _preview(chosen: selecting.Selection, names: Collection[str]) -> Preview:
 
 def _by_parts(row: Audience, text: str, names: set[str], plain: bool) -> list[tuple[int, int, int, int]]:
     """(carrier, parts, whether UCS-2, people): the text filled with each member's values, weighed in SQL."""
+    if row.frozen_at is None and not names:
+        size = measure(text)
+        return [
+            (carrier, size.parts, int(size.encoding == "UCS-2"), people)
+            for reason, carrier, people in _counted_lately(row)
+            if not reason
+        ]
     if row.frozen_at is None:
         chosen = _selection(row, names)
         pairs = ", ".join(f"'{name}', v_{name}" for name in chosen.names)
         source = (
-            f"SELECT carrier_id{f', jsonb_build_object({pairs}) AS values' if names else ''}"  # noqa: S608 - own texts
+            f"SELECT carrier_id, jsonb_build_object({pairs}) AS values"  # noqa: S608 - own texts
             f" FROM ({chosen.sql}) AS chosen WHERE left_out IS NULL"
         )
         values = dict(chosen.values)

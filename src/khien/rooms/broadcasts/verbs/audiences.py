@@ -248,7 +248,7 @@ members AS (
     SELECT n, carrier_id, unit_id, person_id{kept},
       row_number() OVER (ORDER BY carrier_id, unit_id, (n::bigint * 2654435761) %% 4294967296) AS seq
     FROM chosen WHERE left_out IS NULL
-  ) AS ordered ORDER BY seq
+  ) AS ordered
 )
 SELECT coalesce(left_out, ''), count(*) FROM chosen GROUP BY 1""",  # noqa: S608 - own texts
             chosen.values,
