@@ -20,6 +20,7 @@ PARTITIONED = (
 )
 SEEDED = (
     "khien.rooms.broadcasts.migrations.0002_templates",
+    "khien.rooms.broadcasts.migrations.0010_carriers",
     "khien.response.migrations.0001_messages",
     "khien.response.migrations.0002_silent_place",
 )

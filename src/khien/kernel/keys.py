@@ -24,7 +24,7 @@ from khien.kernel.errors import Problem
 SYMMETRIC = frozenset({"identity-hash", "identity-cipher", "place-mac", "links", "second-factor"})
 ED25519 = frozenset({"audit-seal"})
 # P-256 keys: all sign with ES256 but "gate-seal", whose public half seals what a gate keeps (ECDH).
-ES256 = frozenset({"pass", "hc1", "gate-bundle", "gate-seal"})
+ES256 = frozenset({"pass", "hc1", "gate-bundle", "gate-seal", "carrier-order"})
 
 
 class KeyMissing(Problem):

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from django.utils.functional import Promise
 
@@ -160,6 +161,55 @@ class MeetingsSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class RegisterFilter:
+    """Something by which a register can be narrowed.
+
+    `kind` "number" takes whole numbers from `least` to `most`, "choice" one of `choices` (value, label), "flag" is
+    there or not. What was given is checked by `read` before it reaches the register.
+    """
+
+    label: str | Promise
+    kind: Literal["number", "choice", "flag"]
+    choices: tuple[tuple[str, str | Promise], ...] = ()
+    least: int = 0
+    most: int = 10_000
+    help: str | Promise = ""
+
+    def read(self, given: object) -> int | str | bool | None:
+        """The value as the register gets it; None when nothing was given. Raises `ValueError`."""
+        text = "" if given is None or given is False else str(given).strip()
+        if not text:
+            return None
+        if self.kind == "flag":
+            return True
+        if self.kind == "number":
+            if not re.fullmatch(r"[0-9]{1,9}", text) or not self.least <= int(text) <= self.most:
+                raise ValueError(text)
+            return int(text)
+        if text not in {value for value, _label in self.choices}:
+            raise ValueError(text)
+        return text
+
+
+@dataclass(frozen=True, slots=True)
+class Register:
+    """A list of people to whom a text can be sent, announced by the room that keeps it.
+
+    `rows(filters)` gives a SELECT with named parameters (`%(name)s`) and their values. Its columns are `person_id`
+    (bigint or NULL), `phone` (text as stored, NULL where there is none), `unit_id` (AdminUnit), `rank` (of several
+    rows with one phone that of the lowest rank counts) and one text column for each of `placeholders`. Nothing in it
+    asks who may see the rows: whoever uses it narrows by `unit_id`. Names of parameters that begin with `in_` are
+    taken. All SQL is a text of our own code, never from outside.
+    """
+
+    label: str | Promise
+    rows: Callable[[Mapping[str, Any]], tuple[str, dict[str, Any]]]
+    filters: Mapping[str, RegisterFilter]
+    placeholders: Mapping[str, str | Promise]
+    order: int
+
+
+@dataclass(frozen=True, slots=True)
 class CodeOwner:
     """Codes of a room that name a person at a gate: `person_of(token)` gives the row id, or None. The code identifies;
     it lets nobody read."""
@@ -180,5 +230,6 @@ help_tasks: Registry[HelpTask] = Registry("help tasks")
 ticks: Registry[Tick] = Registry("ticks")
 meetings_seen: Registry[Callable[[str, datetime], MeetingsSeen | None]] = Registry("meetings seen")
 """Asked with a unit path and a moment: the share for the cases of that unit since then, None when none can be told."""
+registers: Registry[Register] = Registry("registers")
 code_owners: Registry[CodeOwner] = Registry("code owners")
 """By the prefix of the code, e.g. "KB1:"."""

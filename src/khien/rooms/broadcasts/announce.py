@@ -7,12 +7,22 @@ from typing import Any
 from django.utils.translation import gettext_lazy as _
 
 from khien.gateways.sms import sending
-from khien.kernel.registries import Holding, holdings, menu, person_panels, retention
+from khien.kernel.registries import (
+    Holding,
+    RetentionCheck,
+    holdings,
+    menu,
+    person_panels,
+    retention,
+    retention_checks,
+)
 from khien.kernel.registries.registry import MenuEntry, PersonPanel, RetentionRule
 from khien.kernel.staff import Actor, Role
-from khien.rooms.broadcasts import events, reads, verbs
-from khien.rooms.broadcasts.models import READERS, SENDERS, Broadcast
+from khien.rooms.broadcasts import channels, events, reads, verbs
+from khien.rooms.broadcasts.channels.carrier_order import CarrierOrders
+from khien.rooms.broadcasts.models import READERS, SENDERS, Broadcast, Channel
 from khien.rooms.broadcasts.reads import campaigns
+from khien.rooms.broadcasts.verbs import audiences, carriers
 
 
 def announce() -> None:
@@ -42,6 +52,32 @@ def announce() -> None:
     holdings.add("broadcasts.campaigns", Holding("broadcasts.messages", "broadcasts_campaign", "created_at"))
     holdings.add(
         "broadcasts.receipts", Holding("broadcasts.messages", "broadcasts_unmatchedreceipt", "received_at")
+    )
+    _announce_audiences()
+
+
+def _announce_audiences() -> None:
+    channels.register(Channel.CARRIER_ORDER, CarrierOrders())
+    menu.add("broadcasts.audiences", MenuEntry(_("Danh sách nhận"), "broadcasts:audiences", READERS, 62))
+    menu.add("broadcasts.orders", MenuEntry(_("Lệnh cho nhà mạng"), "broadcasts:orders", READERS, 63))
+    menu.add("broadcasts.carriers", MenuEntry(_("Nhà mạng"), "broadcasts:carriers", READERS, 64))
+    menu.add("broadcasts.numbers", MenuEntry(_("Từ chối nhận tin"), "broadcasts:numbers", carriers.DESKS, 65))
+    retention.add(
+        "broadcasts.audiences",
+        RetentionRule(_("Danh sách nhận tin"), "retention.messages", audiences.forget_audiences),
+    )
+    holdings.add(
+        "broadcasts.audiences",
+        Holding("broadcasts.audiences", "broadcasts_audience", "created_at", "forgotten_at IS NULL"),
+    )
+    retention.add(
+        "broadcasts.numbers",
+        RetentionRule(_("Số bị giữ, số ngừng hoạt động"), "retention.messages", carriers.forget_numbers),
+    )
+    holdings.add("broadcasts.ported", Holding("broadcasts.numbers", "broadcasts_portedintake", "at"))
+    holdings.add("broadcasts.dead", Holding("broadcasts.numbers", "broadcasts_deadnumber", "at"))
+    retention_checks.add(
+        "broadcasts.audience_members", RetentionCheck("retention.messages", audiences.members_beyond)
     )
 
 

@@ -33,6 +33,7 @@ from khien.rooms.declarations import (
     codes,
     events,  # noqa: F401 - declares them
     reads,
+    registers,
     verbs,
 )
 from khien.rooms.declarations.models import AREA_KEEPERS, HELPERS, OFFICERS
@@ -88,6 +89,7 @@ def announce() -> None:
             20,
         ),
     )
+    registers.announce()
 
 
 def _widget(actor: Actor) -> dict[str, Any]:

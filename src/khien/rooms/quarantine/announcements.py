@@ -30,6 +30,7 @@ from khien.rooms.quarantine import (
     events,  # noqa: F401 - declares them
     jobs,
     reads,
+    registers,
     verbs,
 )
 
@@ -60,6 +61,7 @@ def announce() -> None:
         "quarantine.grounds",
         Holding("quarantine.orders", "quarantine_orderground", "recorded_at", "order_id IS NULL"),
     )
+    registers.announce()
 
 
 def _panel(actor: Actor, person_id: int) -> dict[str, Any] | None:

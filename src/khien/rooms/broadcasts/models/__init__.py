@@ -1,6 +1,6 @@
 """Messages to named people; bulletins to many: carriers, bulletins, audiences, campaigns."""
 
-from khien.rooms.broadcasts.models.audiences import Audience, AudienceMember
+from khien.rooms.broadcasts.models.audiences import Audience, AudienceMember, LeftOut
 from khien.rooms.broadcasts.models.bulletins import (
     APPROVERS,
     READERS,
@@ -12,7 +12,15 @@ from khien.rooms.broadcasts.models.bulletins import (
     ChannelText,
 )
 from khien.rooms.broadcasts.models.campaigns import Campaign, CampaignResult, Chunk, SendingSwitch
-from khien.rooms.broadcasts.models.carriers import Carrier, CarrierPrefix, DeadNumber, OptOut, PortedNumber
+from khien.rooms.broadcasts.models.carriers import (
+    Carrier,
+    CarrierPrefix,
+    DeadNumber,
+    HeldPorted,
+    OptOut,
+    PortedIntake,
+    PortedNumber,
+)
 from khien.rooms.broadcasts.models.messages import (
     SENDERS,
     Broadcast,
@@ -21,6 +29,7 @@ from khien.rooms.broadcasts.models.messages import (
     RecipientPerson,
     UnmatchedReceipt,
 )
+from khien.rooms.broadcasts.models.orders import CarrierOrder
 
 __all__ = [
     "APPROVERS",
@@ -36,13 +45,17 @@ __all__ = [
     "Campaign",
     "CampaignResult",
     "Carrier",
+    "CarrierOrder",
     "CarrierPrefix",
     "Channel",
     "ChannelText",
     "Chunk",
     "DeadNumber",
+    "HeldPorted",
+    "LeftOut",
     "MessageTemplate",
     "OptOut",
+    "PortedIntake",
     "PortedNumber",
     "Recipient",
     "RecipientPerson",

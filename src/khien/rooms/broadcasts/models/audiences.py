@@ -6,11 +6,26 @@ from typing import ClassVar
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from khien.kernel.staff.scope import Scoped
 from khien.kernel.units.models import AdminUnit
 from khien.rooms.broadcasts.models.bulletins import READERS
 from khien.rooms.broadcasts.models.carriers import Carrier
+
+
+class LeftOut(models.TextChoices):
+    """Why somebody whom a register names gets no message, in the order in which it is asked."""
+
+    NO_PHONE = "no_phone", _("Không có số điện thoại")
+    MALFORMED = "malformed", _("Số viết sai")
+    OLD_NUMBER = "old_number", _("Số 11 chữ số trước năm 2018")
+    FOREIGN = "foreign", _("Số nước ngoài")
+    NOT_MOBILE = "not_mobile", _("Không thuộc đầu số di động nào")
+    NO_CARRIER = "no_carrier", _("Nhà mạng đang tắt")
+    OPTED_OUT = "opted_out", _("Đã từ chối nhận tin")
+    DEAD = "dead", _("Số đã ngừng hoạt động")
+    DUPLICATE = "duplicate", _("Trùng số với người khác")
 
 
 class Audience(Scoped):
@@ -31,11 +46,18 @@ class Audience(Scoped):
     hash = models.CharField(
         max_length=64, blank=True, help_text="SHA-256 of the numbers in order, a line each"
     )
-    left_out = models.JSONField(default=dict, help_text="how many by reason, see reads")
+    left_out = models.JSONField(default=dict, help_text="how many by reason, see LeftOut")
+    names = models.JSONField(default=list, help_text="placeholders whose values the members bear")
+    forgotten_at = models.DateTimeField(
+        null=True, help_text="when the retention rule removed the members; counts and hash stay"
+    )
 
     class Meta:
         constraints: ClassVar = [
             models.CheckConstraint(condition=Q(frozen_at__isnull=True) | ~Q(hash=""), name="audience_frozen"),
+            models.CheckConstraint(
+                condition=Q(forgotten_at__isnull=True) | Q(frozen_at__isnull=False), name="audience_forgotten"
+            ),
         ]
 
     def __str__(self) -> str:

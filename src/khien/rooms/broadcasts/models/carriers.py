@@ -70,3 +70,45 @@ class DeadNumber(models.Model):
 
     def __str__(self) -> str:
         return f"…{self.number[-3:]}"
+
+
+class PortedIntake(models.Model):
+    """One file of ported numbers that came in: `received = stored + duplicate + held`."""
+
+    at = models.DateTimeField()
+    by = models.BigIntegerField(null=True, help_text="account; null for the system")
+    received = models.IntegerField()
+    stored = models.IntegerField()
+    duplicate = models.IntegerField()
+    held = models.IntegerField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(received=models.F("stored") + models.F("duplicate") + models.F("held")),
+                name="ported_intake_adds_up",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.at:%Y-%m-%d %H:%M}"
+
+
+class HeldPorted(models.Model):
+    """A row of such a file that could not be taken, with the reason, until somebody drops it or sends it anew."""
+
+    intake = models.ForeignKey(PortedIntake, models.CASCADE, related_name="held_rows")
+    line = models.IntegerField(help_text="number of the row in the file; the first data row is 2")
+    number = models.CharField(max_length=40, help_text="as it was written")
+    carrier = models.CharField(max_length=40, help_text="as it was written")
+    since = models.CharField(max_length=40, blank=True, help_text="as it was written")
+    code = models.CharField(max_length=40)
+    reason = models.CharField(max_length=400)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["intake", "line"], name="held_ported_line"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.intake_id}/{self.line}: {self.code}"

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from khien.rooms.broadcasts.pages import campaigns, messages
+from khien.rooms.broadcasts.pages import audiences, campaigns, carriers, messages, numbers, orders
 
 app_name = "broadcasts"
 urlpatterns = [
@@ -20,4 +20,23 @@ urlpatterns = [
     path("switch/", campaigns.switch, name="switch"),
     path("<int:pk>/", messages.broadcast, name="broadcast"),
     path("<int:pk>/requeue/", messages.requeue, name="requeue"),
+]
+urlpatterns += [
+    path("audiences/", audiences.audiences, name="audiences"),
+    path("audiences/new/", audiences.new_audience, name="new_audience"),
+    path("audiences/filters/", audiences.audience_filters, name="audience_filters"),
+    path("audiences/preview/", audiences.audience_preview, name="audience_preview"),
+    path("audiences/<int:pk>/", audiences.audience, name="audience"),
+    path("audiences/<int:pk>/change/", audiences.change_audience, name="change_audience"),
+    path("carriers/", carriers.carriers, name="carriers"),
+    path("carriers/new/", carriers.new_carrier, name="new_carrier"),
+    path("carriers/ported/", carriers.ported_numbers, name="ported"),
+    path("carriers/ported/<int:pk>/dismiss/", carriers.dismiss_ported, name="dismiss_ported"),
+    path("carriers/<slug:code>/", carriers.carrier, name="carrier"),
+    path("numbers/", numbers.numbers, name="numbers"),
+    path("orders/", orders.orders, name="orders"),
+    path("orders/<int:pk>/", orders.order, name="order"),
+    path("orders/<int:pk>/packet/", orders.packet, name="order_packet"),
+    path("orders/<int:pk>/letter/", orders.letter, name="order_letter"),
+    path("orders/key/", orders.key, name="order_key"),
 ]
