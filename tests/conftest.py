@@ -15,6 +15,7 @@ from khien.kernel.presence import segments
 PARTITIONED = ("presence_record", "checkpoints_scan")
 SEEDED = (
     "khien.rooms.broadcasts.migrations.0002_templates",
+    "khien.rooms.broadcasts.migrations.0030_bulletins_work",
     "khien.response.migrations.0001_messages",
     "khien.response.migrations.0002_silent_place",
 )

@@ -9,13 +9,16 @@ from django.utils.translation import gettext_lazy as _
 from khien.kernel.registries import Holding, holdings, menu, person_panels, retention
 from khien.kernel.registries.registry import MenuEntry, PersonPanel, RetentionRule
 from khien.kernel.staff import Actor, Role
-from khien.rooms.broadcasts import events, reads, verbs
-from khien.rooms.broadcasts.models import SENDERS, Broadcast
+from khien.rooms.broadcasts import channels, events, reads, verbs
+from khien.rooms.broadcasts.channels.sms import SmsChannel
+from khien.rooms.broadcasts.models import READERS, SENDERS, Broadcast, Channel
 
 
 def announce() -> None:
     """Fill the registries; called once by the app."""
     assert events.BROADCAST_SETTLED
+    channels.register(Channel.SMS, SmsChannel())
+    menu.add("broadcasts.bulletins", MenuEntry(_("Bản tin"), "broadcasts:bulletins", READERS, 58))
     menu.add("broadcasts.index", MenuEntry(_("Tin nhắn"), "broadcasts:index", Broadcast.scope_roles, 60))
     menu.add(
         "broadcasts.templates",
