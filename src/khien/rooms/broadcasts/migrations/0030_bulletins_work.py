@@ -11,8 +11,8 @@ CREATE FUNCTION broadcasts_other_approver() RETURNS trigger LANGUAGE plpgsql AS 
 DECLARE v broadcasts_bulletinversion;
 BEGIN
     SELECT * INTO v FROM broadcasts_bulletinversion WHERE id = NEW.version_id;
-    IF v.submitted_by = NEW.by OR v.editors @> to_jsonb(NEW.by) THEN
-        RAISE EXCEPTION 'account % wrote or submitted version %', NEW.by, NEW.version_id USING ERRCODE = '23514';
+    IF v.submitted_by = NEW."by" OR v.editors @> to_jsonb(NEW."by") THEN
+        RAISE EXCEPTION 'account % wrote or submitted version %', NEW."by", NEW.version_id USING ERRCODE = '23514';
     END IF;
     RETURN NEW;
 END $$;
