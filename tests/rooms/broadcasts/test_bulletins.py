@@ -171,7 +171,11 @@ VALUES = {"noi": "Chợ Bầu", "ngay": "9/1", "so": "1900 9095"}
 
 def begin(press: Press, template, values: dict[str, str]) -> BulletinVersion:
     return bulletins.create_bulletin(
-        press.author, unit=press.commune, draft=press.draft(title="", body=""), template=template, values=values
+        press.author,
+        unit=press.commune,
+        draft=press.draft(title="", body=""),
+        template=template,
+        values=values,
     )
 
 
@@ -426,7 +430,10 @@ def test_the_differences_are_said_word_by_word(press: Press) -> None:
     old = press.submitted()
     new = edit(press, bulletins.new_version(press.author, version=old), title="Tiêm vắc-xin ngày 13/1")
     old.refresh_from_db()
-    found = {str(change.label): change.pieces for change in content.changes(content.listed(old), content.listed(new))}
+    found = {
+        str(change.label): change.pieces
+        for change in content.changes(content.listed(old), content.listed(new))
+    }
     assert [(piece.sort, piece.text) for piece in found["Tiêu đề"]] == [
         ("same", "Tiêm vắc-xin ngày "),
         ("gone", "12/1"),

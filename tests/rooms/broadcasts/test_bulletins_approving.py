@@ -340,9 +340,7 @@ def test_where_the_old_cannot_be_taken_back_the_new_waits(press: Press) -> None:
 def test_withdrawing_takes_every_channel_back(press: Press) -> None:
     version = press.approved(channels=("article", "cap"))
     dispatch.dispatch_version(version)
-    version = bulletins.withdraw_bulletin(
-        press.actor(press.leader), version=version, reason="Thông tin sai"
-    )
+    version = bulletins.withdraw_bulletin(press.actor(press.leader), version=version, reason="Thông tin sai")
     press.noted["cap"].refuses = "Không ghi được."
     dispatch.take_back(version)
     press.noted["cap"].refuses = ""

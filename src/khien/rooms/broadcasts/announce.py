@@ -21,9 +21,7 @@ def announce() -> None:
     menu.add("broadcasts.bulletins", MenuEntry(_("Bản tin"), "broadcasts:bulletins", READERS, 58))
     menu.add(
         "broadcasts.test_numbers",
-        MenuEntry(
-            _("Số điện thoại thử"), "broadcasts:test_numbers", frozenset({Role.ADMINISTRATOR}), 62
-        ),
+        MenuEntry(_("Số điện thoại thử"), "broadcasts:test_numbers", frozenset({Role.ADMINISTRATOR}), 62),
     )
     menu.add("broadcasts.index", MenuEntry(_("Tin nhắn"), "broadcasts:index", Broadcast.scope_roles, 60))
     menu.add(
