@@ -40,8 +40,8 @@ BODY = (
 class Noted:
     """A channel that notes what it is told and can be made to refuse."""
 
-    def __init__(self, key: str, heard: list[tuple[str, str, int]], *, corrects: bool = False) -> None:
-        self.key, self.heard, self.corrects = key, heard, corrects
+    def __init__(self, key: str, heard: list[tuple[str, str, int]]) -> None:
+        self.key, self.heard = key, heard
         self.refuses = ""
 
     def start(self, version: BulletinVersion) -> None:
@@ -51,7 +51,7 @@ class Noted:
         self._hear("cancel", version)
 
     def state(self, version: BulletinVersion) -> channels.ChannelState:
-        return channels.ChannelState("Đã phát", {"Trạm": 3}, url=f"/noted/{version.pk}/")
+        return channels.ChannelState("Đã phát", (channels.Count("Trạm", 3),), url=f"/noted/{version.pk}/")
 
     def _hear(self, act: str, version: BulletinVersion) -> None:
         if self.refuses:
@@ -179,11 +179,9 @@ def furnish(monkeypatch: pytest.MonkeyPatch) -> Iterator[Press]:
         campaigns = NotedCampaigns()
         monkeypatch.setitem(sys.modules, "khien.rooms.broadcasts.verbs.campaigns", campaigns)
         monkeypatch.setattr("khien.rooms.broadcasts.verbs.campaigns", campaigns, raising=False)
-        noted = {
-            key: Noted(key, heard, corrects=key == "cap")
-            for key in ("article", "cap", "loudspeaker", "push", "carrier_order")
-        }
+        noted = {key: Noted(key, heard) for key in ("article", "cap", "loudspeaker", "push", "carrier_order")}
         monkeypatch.setattr(channels, "_channels", {**noted, "sms": SmsChannel()})
+        monkeypatch.setattr(channels, "_correcting", {"cap"})
         SimulatorBehaviour.objects.update_or_create(pk=1, defaults={"receipt_delay_s": 0})
         author = make_account(Role.COMMUNICATION_OFFICER, commune)
         house = Press(

@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 from khien.kernel.errors import Conflict
 from khien.kernel.staff import system_actor
-from khien.rooms.broadcasts.channels import ChannelState
+from khien.rooms.broadcasts.channels import ChannelState, Count
 from khien.rooms.broadcasts.models import Audience, BulletinVersion, Campaign, Channel, Chunk
 
 _OVER = (Campaign.State.CANCELLED, Campaign.State.FINISHED)
@@ -46,11 +46,11 @@ class SmsChannel:
         if campaign is not None and campaign.state not in _OVER:
             campaigns.cancel(system_actor("broadcasts"), campaign=campaign)
 
-    def state(self, version: BulletinVersion) -> ChannelState:
+    def state(self, version: BulletinVersion) -> ChannelState | None:
         """The campaign's state and its members by what became of them."""
         campaign = Campaign.objects.filter(version=version).first()
         if campaign is None:
-            return ChannelState(_("Chưa bắt đầu"))
+            return None
         sums = Chunk.objects.filter(campaign=campaign).aggregate(
             **{
                 name: Sum(name, default=0)
@@ -59,14 +59,14 @@ class SmsChannel:
         )
         return ChannelState(
             str(campaign.get_state_display()),
-            {
-                _("Người nhận"): campaign.audience.count,
-                _("Tổng đài đã nhận"): sums["accepted"],
-                _("Đã đến máy"): sums["delivered"],
-                _("Chưa rõ"): sums["unknown"],
-                _("Không gửi được"): sums["rejected"] + sums["undelivered"],
-                _("Đã hủy"): sums["cancelled"],
-            },
+            (
+                Count(_("Người nhận"), campaign.audience.count),
+                Count(_("Tổng đài đã nhận"), sums["accepted"]),
+                Count(_("Đã đến máy"), sums["delivered"]),
+                Count(_("Chưa rõ"), sums["unknown"]),
+                Count(_("Không gửi được"), sums["rejected"] + sums["undelivered"]),
+                Count(_("Đã hủy"), sums["cancelled"]),
+            ),
             campaign.ended_at or campaign.started_at or campaign.created_at,
             _page(campaign.pk),
         )

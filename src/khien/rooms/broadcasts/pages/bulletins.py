@@ -343,10 +343,8 @@ def short(request: Request, pk: int) -> HttpResponse:
     """The address that stands in an SMS: it leads to the article of a bulletin that is out."""
     running = reads.running(pk)
     if running is not None and Channel.ARTICLE in running.channels:
-        try:
-            state = channels.get(Channel.ARTICLE).state(running)
-        except LookupError:
-            state = None
+        article = channels.get(Channel.ARTICLE)
+        state = article.state(running) if article is not None else None
         if state is not None and state.url:
             return redirect(state.url)
     raise NotFound(_("Không có bản tin này, hoặc bản tin đã được rút."))
@@ -479,13 +477,9 @@ def _runs(version: BulletinVersion) -> list[dict[str, Any]]:
     """Each channel of a version with how far it is."""
     runs = {run.channel: run for run in version.runs.all()}
     rows = []
-    for key in dispatch.ORDER:
-        if key not in version.channels:
-            continue
-        try:
-            state = channels.get(key).state(version)
-        except LookupError:
-            state = None
+    for key in channels.started_in_order(version.channels):
+        channel = channels.get(key)
+        state = channel.state(version) if channel is not None else None
         rows.append({"label": Channel(key).label, "run": runs.get(key), "state": state})
     return rows
 

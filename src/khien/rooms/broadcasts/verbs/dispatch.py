@@ -13,23 +13,9 @@ from khien.kernel.errors import Problem
 from khien.kernel.staff import Actor, system_actor
 from khien.rooms.broadcasts import channels
 from khien.rooms.broadcasts.models import BulletinVersion, ChannelRun
-from khien.rooms.broadcasts.models import Channel as Name
 
 logger = logging.getLogger(__name__)
 State = BulletinVersion.State
-
-ORDER: tuple[str, ...] = (
-    Name.ARTICLE,
-    Name.CAP,
-    Name.PUSH,
-    Name.LOUDSPEAKER,
-    Name.SMS,
-    Name.CARRIER_ORDER,
-)
-"""How channels are started: what costs nothing, and what the others refer to, first."""
-_STARTS_AGAIN = "corrects"
-"""A channel with this attribute true corrects by itself, in `start`, what an older version of the bulletin said; on
-others the older version is cancelled first."""
 
 
 def dispatch_version(version: BulletinVersion) -> list[ChannelRun]:
@@ -49,14 +35,14 @@ def dispatch_version(version: BulletinVersion) -> list[ChannelRun]:
             started_at__isnull=False,
             cancelled_at__isnull=True,
         )
-        if not (run.channel in version.channels and _corrects(run.channel))
+        if not (run.channel in version.channels and channels.corrects(run.channel))
     ]
     taken_back = [cancel_channel(actor, version=run.version, channel=run.channel) for run in older]
     still_out = {run.channel for run in taken_back if run.cancelled_at is None}
     return [
         start_channel(actor, version=version, channel=key)
-        for key in ORDER
-        if key in version.channels and key not in still_out
+        for key in channels.started_in_order(version.channels)
+        if key not in still_out
     ]
 
 
@@ -102,7 +88,7 @@ def start_channel(actor: Actor, *, version: BulletinVersion, channel: str) -> Ch
         run.failed_at = clock.now()
     else:
         run.started_at = clock.now()
-        if _corrects(channel):
+        if channels.corrects(channel):
             ChannelRun.objects.filter(
                 version__bulletin=version.bulletin_id,
                 version__number__lt=version.number,
@@ -142,21 +128,15 @@ def _held(version: BulletinVersion, channel: str) -> ChannelRun:
 
 def _tried(channel: str, act: str, version: BulletinVersion) -> str:
     """What went wrong, in words; "" when nothing did. What the channel wrote is then undone."""
+    found = channels.get(channel)
+    if found is None:
+        return _("Máy chủ này không có kênh đó.")
     try:
         with transaction.atomic():
-            getattr(channels.get(channel), act)(version)
-    except LookupError:
-        return _("Máy chủ này không có kênh đó.")
+            getattr(found, act)(version)
     except Problem as problem:
         return str(problem)[:400]
     except Exception:
         logger.exception("channel %s: %s of version %s", channel, act, version.pk)
         return _("Lỗi bất ngờ; quản trị viên xem nhật ký của máy chủ.")
     return ""
-
-
-def _corrects(channel: str) -> bool:
-    try:
-        return bool(getattr(channels.get(channel), _STARTS_AGAIN, False))
-    except LookupError:
-        return False
