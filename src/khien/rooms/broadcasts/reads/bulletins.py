@@ -50,6 +50,13 @@ class Missing:
     way_out: Text
     place: str
 
+    @property
+    def anchor(self) -> str:
+        """The place on the author's page."""
+        if self.place in ("audience", "test", "audio"):
+            return self.place
+        return f"id_{self.place}-text" if self.place.startswith("text-") else f"id_{self.place}"
+
 
 class NotReady(Conflict):
     """A version lacks what `missing` lists."""
