@@ -30,12 +30,18 @@ class Proof:
         return self.account == actor.id and 0 <= (datetime.now(UTC) - self.at).total_seconds() <= HOLDS_S
 
 
+def _account(actor: Actor) -> Account | None:
+    if actor.kind != "staff" or actor.id is None:
+        return None
+    return Account.objects.filter(pk=actor.id, is_active=True).first()
+
+
 def prove(actor: Actor, password: str) -> Proof:
     """The proof, for the right password of the account that acts. Raises `Invalid`; after five wrong ones `TooMany`.
 
     Called outside of a verb: a wrong try counts although nothing else is written.
     """
-    account = Account.objects.filter(pk=actor.id, is_active=True).first() if actor.kind == "staff" else None
+    account = _account(actor)
     now = datetime.now(UTC)
     key = limits.keyed("confirm", str(actor.id))
     if not limits.take(TRIES, key, now).allowed:

@@ -153,14 +153,14 @@ class NewBulletinForm(WordsForm):
 
     def draft(self) -> Draft:
         given = self.cleaned_data
-        urgent = {"urgency": "Immediate", "severity": "Severe"} if self.emergency else {}
         return Draft(
             title=given.get("title", ""),
             body=given.get("body", ""),
             channels=tuple(given["channels"]),
             expires_at=given["expires_at"],
             is_emergency=self.emergency,
-            **urgent,
+            urgency="Immediate" if self.emergency else "Expected",
+            severity="Severe" if self.emergency else "Moderate",
         )
 
     def values(self) -> dict[str, str]:

@@ -7,12 +7,14 @@ import io
 from typing import Any
 
 from django.contrib import messages
+from django.core.files.uploadedfile import UploadedFile
 from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext as _
 
+from khien.gateways.speech import recordings
 from khien.gateways.speech.interface import NOTES
 from khien.kernel import clock
 from khien.kernel.doors import Request, public_page, staff_page
@@ -176,8 +178,8 @@ def sound(request: Request, pk: int) -> HttpResponse:
     if request.method == "POST":
         if "drop" in request.POST:
             _tried(request, lambda: sounds.drop_audio(request.actor, version=version), _("Đã bỏ âm thanh."))
-        elif "sound" in request.FILES:
-            given = request.FILES["sound"].read()
+        elif isinstance(file := request.FILES.get("sound"), UploadedFile):
+            given = file.read(recordings.LARGEST + 1)
             _tried(
                 request,
                 lambda: sounds.keep_recording(request.actor, version=version, sound=given),
@@ -196,7 +198,8 @@ def sound(request: Request, pk: int) -> HttpResponse:
 def submit(request: Request, pk: int) -> HttpResponse:
     """All that would go out, what is still missing, and the button."""
     version = _draft(request.actor, pk)
-    missing, problem = reads.missing(request.actor, version), None
+    missing = reads.missing(request.actor, version)
+    problem: Problem | None = None
     if request.method == "POST":
         try:
             edits = int(request.POST.get("edits", "-1"))
@@ -443,7 +446,7 @@ def _typed(request: Request, version: BulletinVersion) -> tuple[DraftForm, list[
 def _clash(version: BulletinVersion, form: DraftForm, texts: list[ChannelTextForm]) -> list[content.Change]:
     """What stands there now and what was typed, where they differ: from theirs to yours."""
     pairs = [
-        (field.label, _said(form.initial.get(name)), _said(form.cleaned_data.get(name)))
+        (field.label or name, _said(form.initial.get(name)), _said(form.cleaned_data.get(name)))
         for name, field in form.fields.items()
         if name != "edits"
     ]

@@ -122,7 +122,7 @@ def reject_bulletin(actor: Actor, *, version: BulletinVersion, reason: str) -> A
     if len(reason) > 400:
         raise Invalid(_("Lý do dài quá 400 ký tự."), field="reason", way_out=_("Rút ngắn."))
     audience = reads.audience(version)
-    version.approvals.filter(by=actor.id).delete()
+    version.approvals.filter(by=actor.id or 0).delete()
     decision = Approval.objects.create(
         version=version,
         by=actor.id or 0,
@@ -220,7 +220,7 @@ def _must_have_seen(actor: Actor, version: BulletinVersion, has_listened: bool) 
 
 
 def _once(actor: Actor, version: BulletinVersion) -> None:
-    if version.approvals.filter(by=actor.id).exists():
+    if version.approvals.filter(by=actor.id or 0).exists():
         raise Conflict(
             _("Bạn đã duyệt bản này."), code="approved_before", way_out=_("Còn cần một người duyệt khác.")
         )

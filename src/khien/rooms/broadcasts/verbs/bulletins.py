@@ -203,7 +203,7 @@ def submit_bulletin(actor: Actor, *, version: BulletinVersion, edits: int) -> Bu
         raise reads.NotReady(missing)
     count = 0
     if Name.SMS in version.channels:
-        audience = Audience.objects.get(pk=version.audience_id)
+        audience = Audience.objects.get(pk=version.audience_id or 0)
         if version.is_emergency and not audience.with_opted_out:
             audience.with_opted_out = True
             audience.save(update_fields=["with_opted_out"])
@@ -445,7 +445,7 @@ def _freeze(actor: Actor, audience: Audience, names: set[str]) -> Audience:
 
 def _described_again(actor: Actor, audience_id: int | None) -> int | None:
     """The same description, to be frozen anew: who is in it may have changed."""
-    old = Audience.objects.filter(pk=audience_id).first()
+    old = Audience.objects.filter(pk=audience_id or 0).first()
     if old is None or old.frozen_at is None:
         return audience_id
     return Audience.objects.create(
