@@ -287,7 +287,9 @@ class ApproveForm(forms.Form):
     content_hash = forms.CharField(widget=forms.HiddenInput)
     audience_hash = forms.CharField(widget=forms.HiddenInput, required=False)
     has_listened = forms.BooleanField(label=_("Tôi đã nghe hết bản phát thanh"), required=False)
-    at_night = forms.BooleanField(label=_("Gấp: gửi SMS và phát loa cả từ 22 giờ đến 7 giờ"), required=False)
+    at_night = forms.BooleanField(
+        label=_("Gấp: gửi SMS và phát loa cả trong giờ yên tĩnh ban đêm"), required=False
+    )
     password = forms.CharField(
         label=_("Mật khẩu của bạn"), widget=forms.PasswordInput(attrs={"autocomplete": "current-password"})
     )
