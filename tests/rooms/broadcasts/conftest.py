@@ -12,6 +12,7 @@ from khien.kernel.staff import Role, system_actor
 from khien.rooms.broadcasts import verbs
 from khien.rooms.broadcasts.models import Broadcast
 from tests.factories import NOON, make_actor, make_person, make_province
+from tests.rooms.broadcasts.press import Press, furnish
 
 
 class House(SimpleNamespace):
@@ -46,3 +47,9 @@ def furnished() -> House:
 def house(db: None) -> Iterator[House]:
     with clock.reads.frozen_at(NOON):
         yield furnished()
+
+
+@pytest.fixture
+def press(db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Press]:
+    """A commune's author, the province's leaders, and channels that note what they are told."""
+    yield from furnish(monkeypatch)

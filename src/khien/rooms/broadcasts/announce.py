@@ -20,6 +20,7 @@ from khien.kernel.registries.registry import MenuEntry, PersonPanel, RetentionRu
 from khien.kernel.staff import Actor, Role
 from khien.rooms.broadcasts import channels, events, reads, verbs
 from khien.rooms.broadcasts.channels.carrier_order import CarrierOrders
+from khien.rooms.broadcasts.channels.sms import SmsChannel
 from khien.rooms.broadcasts.models import READERS, SENDERS, Broadcast, Channel
 from khien.rooms.broadcasts.reads import campaigns
 from khien.rooms.broadcasts.verbs import audiences, carriers
@@ -31,6 +32,12 @@ def announce() -> None:
     assert events.CAMPAIGN_FINISHED
     if campaigns.is_stopped not in sending.stops:
         sending.stops.append(campaigns.is_stopped)
+    channels.register(Channel.SMS, SmsChannel())
+    menu.add("broadcasts.bulletins", MenuEntry(_("Bản tin"), "broadcasts:bulletins", READERS, 58))
+    menu.add(
+        "broadcasts.test_numbers",
+        MenuEntry(_("Số điện thoại thử"), "broadcasts:test_numbers", frozenset({Role.ADMINISTRATOR}), 62),
+    )
     menu.add("broadcasts.index", MenuEntry(_("Tin nhắn"), "broadcasts:index", Broadcast.scope_roles, 60))
     menu.add("broadcasts.campaigns", MenuEntry(_("Đợt gửi"), "broadcasts:campaigns", READERS, 62))
     menu.add(

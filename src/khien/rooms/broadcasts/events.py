@@ -10,3 +10,19 @@ CAMPAIGN_FINISHED = declare(
     "Một đợt gửi không còn tin nào chờ hay đang gửi (phát lại nếu sau đó có người cho gửi lại tin chưa rõ); payload: "
     "campaign, version (có thể trống), state (finished, cancelled), counts (số máy theo trạng thái)",
 )
+BULLETIN_SUBMITTED = declare(
+    "bulletin_submitted",
+    "Một bản tin chờ duyệt; payload: bulletin, version, unit, emergency",
+)
+BULLETIN_APPROVED = declare(
+    "bulletin_approved",
+    "Một bản tin được duyệt đủ, các kênh bắt đầu phát; payload: bulletin, version, unit, emergency",
+)
+BULLETIN_REJECTED = declare(
+    "bulletin_rejected",
+    "Một bản tin không được duyệt; payload: bulletin, version, unit, emergency",
+)
+BULLETIN_WITHDRAWN = declare(
+    "bulletin_withdrawn",
+    "Một bản tin được rút; payload: bulletin, version, unit, emergency, was (trạng thái trước đó)",
+)

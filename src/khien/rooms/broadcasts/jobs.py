@@ -9,9 +9,10 @@ from khien.gateways.sms import sending
 from khien.gateways.sms.interface import SmsGateway
 from khien.kernel.staff import system_actor
 from khien.rooms.broadcasts import verbs
-from khien.rooms.broadcasts.models import Broadcast, Recipient
+from khien.rooms.broadcasts.models import Broadcast, BulletinVersion, Recipient
 from khien.rooms.broadcasts.reads import campaigns
 from khien.rooms.broadcasts.sender import send_broadcast
+from khien.rooms.broadcasts.verbs import dispatch as dispatching
 
 RECEIPTS_AFTER_S = 5
 
@@ -50,10 +51,17 @@ def _collect_some(gateway: SmsGateway) -> bool:
 @app.periodic(cron="* * * * *")
 @app.task(name="broadcasts.sweep", queue="messages")
 def sweep(timestamp: int) -> None:
-    """Every minute: broadcasts with rows that wait or were left under way, and receipts."""
+    """Every minute: broadcasts with rows that wait or were left under way, receipts, bulletins whose time has come."""
     send_waiting()
     collect_receipts()
     verbs.rematch_receipts(system_actor("broadcasts"))
+    dispatching.dispatch_waiting()
+
+
+@app.task(name="broadcasts.dispatch", queue="messages")
+def dispatch(version_id: int) -> None:
+    """Start the channels of an approved bulletin."""
+    dispatching.dispatch_version(BulletinVersion.objects.get(pk=version_id))
 
 
 def send_waiting() -> None:

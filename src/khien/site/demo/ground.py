@@ -20,7 +20,7 @@ from khien.kernel.staff import system_actor
 from khien.kernel.units.models import AdminUnit, Tier
 from khien.rooms.checkpoints.models import Scan
 from khien.simulation import KINDS, Province
-from khien.site.demo import declaring
+from khien.site.demo import declaring, press
 from khien.site.demo.feed import Feed
 from khien.site.demo.staff import make_accounts
 from khien.site.models import DemoState
@@ -57,7 +57,9 @@ def prepare(*, people: int, days: int, seed: int, tell: Progress) -> DemoState:
             say(f"ngày {(START + timedelta(days=day)).strftime('%d/%m/%Y')}: {feed.counts()}")
         with clock.reads.frozen_at(clock.start_of_day(START) + timedelta(days=days)):
             number = declaring.declare_hours(state, days * 24 - declaring.EVERY_H, days * 24)
-        say(f"{number:,} tờ khai y tế")
+            province = AdminUnit.objects.get(code="35", tier=Tier.PROVINCE, during__contains=START)
+            bulletins = press.write(province)
+        say(f"{number:,} tờ khai y tế, {bulletins} bản tin")
         state.ready = True
         state.save(update_fields=["ready"])
     reached = clock.start_of_day(state.start) + timedelta(hours=state.next_hour)

@@ -1,15 +1,20 @@
 """Messages to named people; bulletins to many: carriers, bulletins, audiences, campaigns."""
 
 from khien.rooms.broadcasts.models.audiences import Audience, AudienceMember, LeftOut
+from khien.rooms.broadcasts.models.audio import BulletinAudio
 from khien.rooms.broadcasts.models.bulletins import (
     APPROVERS,
     READERS,
     WRITERS,
+    AfterReview,
     Approval,
+    ApprovalSeen,
     Bulletin,
     BulletinVersion,
     Channel,
+    ChannelRun,
     ChannelText,
+    TestSend,
 )
 from khien.rooms.broadcasts.models.campaigns import Campaign, CampaignResult, Chunk, SendingSwitch
 from khien.rooms.broadcasts.models.carriers import (
@@ -30,17 +35,23 @@ from khien.rooms.broadcasts.models.messages import (
     UnmatchedReceipt,
 )
 from khien.rooms.broadcasts.models.orders import CarrierOrder
+from khien.rooms.broadcasts.models.templates import BulletinTemplate, BulletinTemplateVersion, TestNumber
 
 __all__ = [
     "APPROVERS",
     "READERS",
     "SENDERS",
     "WRITERS",
+    "AfterReview",
     "Approval",
+    "ApprovalSeen",
     "Audience",
     "AudienceMember",
     "Broadcast",
     "Bulletin",
+    "BulletinAudio",
+    "BulletinTemplate",
+    "BulletinTemplateVersion",
     "BulletinVersion",
     "Campaign",
     "CampaignResult",
@@ -48,6 +59,7 @@ __all__ = [
     "CarrierOrder",
     "CarrierPrefix",
     "Channel",
+    "ChannelRun",
     "ChannelText",
     "Chunk",
     "DeadNumber",
@@ -60,5 +72,7 @@ __all__ = [
     "Recipient",
     "RecipientPerson",
     "SendingSwitch",
+    "TestNumber",
+    "TestSend",
     "UnmatchedReceipt",
 ]

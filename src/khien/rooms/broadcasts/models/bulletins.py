@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from khien.kernel.staff.roles import Role
 from khien.kernel.staff.scope import Scoped
 from khien.kernel.units.models import AdminUnit
+from khien.rooms.broadcasts.models.messages import Broadcast
 
 WRITERS = frozenset({Role.COMMUNICATION_OFFICER})
 APPROVERS = frozenset({Role.LEADER})
@@ -85,6 +86,16 @@ class BulletinVersion(Scoped):
     audience_id = models.BigIntegerField(
         null=True, help_text="of the SMS channel: Audience, frozen at submission"
     )
+    template_version = models.ForeignKey(
+        "broadcasts.BulletinTemplateVersion", models.PROTECT, null=True, related_name="+"
+    )
+    editors = models.JSONField(
+        default=list, help_text="accounts that have written in it; none of them approves"
+    )
+    edited_at = models.DateTimeField(null=True)
+    edited_by = models.BigIntegerField(null=True, help_text="account")
+    ended_because = models.CharField(max_length=400, blank=True, help_text="why it was withdrawn")
+    ended_at = models.DateTimeField(null=True, help_text="when it was withdrawn or replaced")
     content_hash = models.CharField(max_length=64, blank=True, help_text="SHA-256 of all that goes out")
     submitted_at = models.DateTimeField(null=True)
     submitted_by = models.BigIntegerField(null=True, help_text="account")
@@ -97,7 +108,7 @@ class BulletinVersion(Scoped):
             ),
             models.CheckConstraint(
                 condition=Q(state="draft")
-                | Q(content_hash="", state="replaced")
+                | Q(content_hash="", state__in=["replaced", "withdrawn"])
                 | (~Q(content_hash="") & Q(submitted_at__isnull=False, submitted_by__isnull=False)),
                 name="bulletin_frozen",
             ),
@@ -114,7 +125,8 @@ class ChannelText(models.Model):
     channel = models.CharField(max_length=14, choices=Channel.choices)
     language = models.CharField(max_length=5, default="vi")
     title = models.CharField(max_length=160, blank=True)
-    text = models.TextField(blank=True, help_text="NFC")
+    text = models.TextField(blank=True, help_text="NFC; as it goes out once the version is submitted")
+    instruction = models.TextField(blank=True, help_text="CAP: what people should do")
     is_edited = models.BooleanField(default=False, help_text="written for this channel, no longer derived")
 
     class Meta:
@@ -124,6 +136,44 @@ class ChannelText(models.Model):
 
     def __str__(self) -> str:
         return f"{self.channel}/{self.language}"
+
+
+class TestSend(models.Model):
+    """The final SMS went to the fixed test numbers. It counts for the content it was sent with and no other."""
+
+    version = models.ForeignKey(BulletinVersion, models.CASCADE, related_name="test_sends")
+    content_hash = models.CharField(max_length=64)
+    broadcast = models.ForeignKey(Broadcast, models.SET_NULL, null=True, related_name="+")
+    at = models.DateTimeField()
+    by = models.BigIntegerField(help_text="account")
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["version", "content_hash"], name="test_send_content")]
+
+    def __str__(self) -> str:
+        return f"{self.version_id} @ {self.at:%H:%M}"
+
+
+class ApprovalSeen(models.Model):
+    """What an approver has had before them: the page with the final SMS, the sound itself. Bound to its content."""
+
+    class What(models.TextChoices):
+        SMS = "sms", _("Đã mở tin nhắn cuối")
+        AUDIO = "audio", _("Đã nghe bản phát thanh")
+
+    version = models.ForeignKey(BulletinVersion, models.CASCADE, related_name="seen")
+    by = models.BigIntegerField(help_text="account")
+    what = models.CharField(max_length=6, choices=What.choices)
+    content_hash = models.CharField(max_length=64)
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["version", "by", "what", "content_hash"], name="seen_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.version_id}: {self.what}"
 
 
 class Approval(models.Model):
@@ -136,6 +186,7 @@ class Approval(models.Model):
     reason = models.CharField(max_length=400, blank=True)
     content_hash = models.CharField(max_length=64)
     audience_hash = models.CharField(max_length=64, blank=True)
+    at_night = models.BooleanField(default=False, help_text="this approver lets it out in quiet hours")
 
     class Meta:
         constraints: ClassVar = [
@@ -145,3 +196,50 @@ class Approval(models.Model):
 
     def __str__(self) -> str:
         return f"{self.version_id}: {self.is_approved}"
+
+
+class ChannelRun(models.Model):
+    """That a channel of an approved version was started or cancelled, or why it could not be. `failure` is in the
+    words of the channel; it is tried again until it succeeds."""
+
+    version = models.ForeignKey(BulletinVersion, models.CASCADE, related_name="runs")
+    channel = models.CharField(max_length=14, choices=Channel.choices)
+    started_at = models.DateTimeField(null=True)
+    cancelled_at = models.DateTimeField(null=True)
+    failure = models.CharField(max_length=400, blank=True)
+    failed_at = models.DateTimeField(null=True)
+    attempts = models.IntegerField(default=0)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["version", "channel"], name="channel_run_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.version_id}: {self.channel}"
+
+
+class AfterReview(models.Model):
+    """The look back that every emergency bulletin gets, by somebody who neither wrote nor approved it."""
+
+    version = models.OneToOneField(BulletinVersion, models.CASCADE, related_name="after_review")
+    due_at = models.DateTimeField()
+    done_at = models.DateTimeField(null=True)
+    done_by = models.BigIntegerField(null=True, help_text="account")
+    was_right = models.BooleanField(null=True, help_text="whether the emergency path was right")
+    finding = models.TextField(blank=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(done_at__isnull=True, done_by__isnull=True, was_right__isnull=True)
+                | (Q(done_at__isnull=False, done_by__isnull=False, was_right__isnull=False) & ~Q(finding="")),
+                name="after_review_whole",
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["due_at"], condition=Q(done_at__isnull=True), name="after_review_open"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.version_id}"

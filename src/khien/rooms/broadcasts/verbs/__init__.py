@@ -1,5 +1,7 @@
-"""Acts of the room: composing, sending in chunks, settling, receipts."""
+"""Acts of the room; the names here are those about messages to named people, other ideas are modules of their own
+(`from khien.rooms.broadcasts.verbs import bulletins`)."""
 
+from khien.rooms.broadcasts.verbs import approving, audio, bulletins, dispatch, templates
 from khien.rooms.broadcasts.verbs.receipts import rematch_receipts, take_receipts
 from khien.rooms.broadcasts.verbs.retention import forget_messages
 from khien.rooms.broadcasts.verbs.sending import (
@@ -12,8 +14,12 @@ from khien.rooms.broadcasts.verbs.sending import (
 from khien.rooms.broadcasts.verbs.writing import change_template, send_to_people, send_to_phones
 
 __all__ = [
+    "approving",
+    "audio",
+    "bulletins",
     "change_template",
     "claim_rows",
+    "dispatch",
     "forget_messages",
     "mark_interrupted",
     "rematch_receipts",
@@ -23,4 +29,5 @@ __all__ = [
     "settle_broadcast",
     "settle_rows",
     "take_receipts",
+    "templates",
 ]
