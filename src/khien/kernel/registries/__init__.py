@@ -16,6 +16,8 @@ from khien.kernel.registries.registry import (
     RetentionRule,
     SearchEntry,
     SearchHit,
+    SmsArgument,
+    SmsKeyword,
     Tick,
     code_owners,
     desk_widgets,
@@ -28,6 +30,7 @@ from khien.kernel.registries.registry import (
     retention,
     retention_checks,
     search_entries,
+    sms_keywords,
     ticks,
 )
 
@@ -44,6 +47,8 @@ __all__ = [
     "RetentionRule",
     "SearchEntry",
     "SearchHit",
+    "SmsArgument",
+    "SmsKeyword",
     "Tick",
     "code_owners",
     "desk_widgets",
@@ -56,5 +61,6 @@ __all__ = [
     "retention",
     "retention_checks",
     "search_entries",
+    "sms_keywords",
     "ticks",
 ]

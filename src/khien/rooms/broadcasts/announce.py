@@ -9,7 +9,8 @@ from django.utils.translation import gettext_lazy as _
 from khien.kernel.registries import Holding, holdings, menu, person_panels, retention
 from khien.kernel.registries.registry import MenuEntry, PersonPanel, RetentionRule
 from khien.kernel.staff import Actor, Role
-from khien.rooms.broadcasts import events, reads, verbs
+from khien.rooms.broadcasts import events, questions, reads, verbs
+from khien.rooms.broadcasts.channels import announcing as channels
 from khien.rooms.broadcasts.models import SENDERS, Broadcast
 
 
@@ -36,6 +37,8 @@ def announce() -> None:
     holdings.add(
         "broadcasts.receipts", Holding("broadcasts.messages", "broadcasts_unmatchedreceipt", "received_at")
     )
+    questions.announce()
+    channels.announce()
 
 
 def _panel(actor: Actor, person_id: int) -> dict[str, Any] | None:

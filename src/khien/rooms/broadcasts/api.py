@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -17,6 +17,7 @@ from khien.kernel.doors.api import PROBLEMS
 from khien.kernel.errors import Invalid
 from khien.kernel.staff import Actor, system_actor
 from khien.rooms.broadcasts import verbs
+from khien.rooms.broadcasts.verbs import replies
 
 router = Router(tags=["broadcasts"])
 
@@ -67,6 +68,44 @@ def send_receipts(request: HttpRequest, batch: ReceiptsIn) -> TallyOut:
     ]
     tally = verbs.take_receipts(request.auth, receipts=receipts)  # type: ignore[attr-defined]
     return TallyOut(received=tally.received, stored=tally.stored, duplicate=tally.duplicate, held=tally.held)
+
+
+class InboundIn(Schema):
+    """Texts from phones, each an object with `id` (the gateway's, unique), `number`, `text` and, where known, `address`
+    (our number) and `at` (ISO 8601). A row that is no such object is held and does not keep the others out."""
+
+    messages: list[Any] = Field(min_length=1, max_length=1000)
+
+
+class RowOut(Schema):
+    """What became of one row, in the order sent: stored, duplicate, or held with the reason."""
+
+    state: str
+    code: str
+    message: str
+
+
+class InboundOut(TallyOut):
+    rows: list[RowOut]
+
+
+@router.post(
+    "/inbound",
+    auth=GatewayAuth(),
+    response={200: InboundOut, **PROBLEMS},
+    summary="Take texts that people have sent to our numbers",
+    operation_id="send_inbound",
+)
+def send_inbound(request: HttpRequest, batch: InboundIn) -> InboundOut:
+    """Each text once by its id, however often it is sent. Questions that software knows are answered by SMS."""
+    tally = replies.take_inbound(request.auth, messages=batch.messages)  # type: ignore[attr-defined]
+    return InboundOut(
+        received=tally.received,
+        stored=tally.count("stored"),
+        duplicate=tally.count("duplicate"),
+        held=tally.count("held"),
+        rows=[RowOut(state=row.state, code=row.code, message=row.message) for row in tally.rows],
+    )
 
 
 def _aware(moment: datetime) -> datetime:

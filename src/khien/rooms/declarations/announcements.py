@@ -32,6 +32,7 @@ from khien.kernel.staff import Actor, Role
 from khien.rooms.declarations import (
     codes,
     events,  # noqa: F401 - declares them
+    questions,
     reads,
     verbs,
 )
@@ -88,6 +89,7 @@ def announce() -> None:
             20,
         ),
     )
+    questions.announce()
 
 
 def _widget(actor: Actor) -> dict[str, Any]:

@@ -21,13 +21,20 @@ from khien.rooms.broadcasts.models.messages import (
     RecipientPerson,
     UnmatchedReceipt,
 )
+from khien.rooms.broadcasts.models.outlets import Article, CapMessage, PushRetry, PushRun, PushSubscription
+from khien.rooms.broadcasts.models.replies import TRIAGE, InboundMessage
+from khien.rooms.broadcasts.models.stations import KEEPERS, OPERATORS, Play, Station, StationReport
 
 __all__ = [
     "APPROVERS",
+    "KEEPERS",
+    "OPERATORS",
     "READERS",
     "SENDERS",
+    "TRIAGE",
     "WRITERS",
     "Approval",
+    "Article",
     "Audience",
     "AudienceMember",
     "Broadcast",
@@ -35,17 +42,25 @@ __all__ = [
     "BulletinVersion",
     "Campaign",
     "CampaignResult",
+    "CapMessage",
     "Carrier",
     "CarrierPrefix",
     "Channel",
     "ChannelText",
     "Chunk",
     "DeadNumber",
+    "InboundMessage",
     "MessageTemplate",
     "OptOut",
+    "Play",
     "PortedNumber",
+    "PushRetry",
+    "PushRun",
+    "PushSubscription",
     "Recipient",
     "RecipientPerson",
     "SendingSwitch",
+    "Station",
+    "StationReport",
     "UnmatchedReceipt",
 ]
