@@ -13,11 +13,14 @@ from ninja import Field, Router, Schema
 from ninja.security import HttpBearer
 
 from khien.gateways.sms.interface import Delivery, Receipt
-from khien.kernel.doors.api import PROBLEMS
+from khien.kernel import clock
+from khien.kernel.doors.api import PROBLEMS, ProblemOut
 from khien.kernel.errors import Invalid
 from khien.kernel.staff import Actor, system_actor
 from khien.rooms.broadcasts import verbs
-from khien.rooms.broadcasts.verbs import replies
+from khien.rooms.broadcasts.channels import loudspeakers, tokens
+from khien.rooms.broadcasts.models import Station
+from khien.rooms.broadcasts.verbs import replies, stations
 
 router = Router(tags=["broadcasts"])
 
@@ -105,6 +108,66 @@ def send_inbound(request: HttpRequest, batch: InboundIn) -> InboundOut:
         duplicate=tally.count("duplicate"),
         held=tally.count("held"),
         rows=[RowOut(state=row.state, code=row.code, message=row.message) for row in tally.rows],
+    )
+
+
+class StationAuth(HttpBearer):
+    """`Authorization: Bearer <token of the station>`."""
+
+    def authenticate(self, request: HttpRequest, token: str) -> Station | None:
+        return tokens.station_of(token)
+
+
+class QueueOut(Schema):
+    """What a station is to play, in order, and the ids of what it must not play any more."""
+
+    now: datetime
+    bulletins: list[dict[str, Any]]
+    cancelled: list[int]
+
+
+class ReportsIn(Schema):
+    """What a station played, each an object with `id`, `state` (played or not_played), `at` (ISO 8601: when it began),
+    `times` (how often) and, where it was not played, `reason`."""
+
+    reports: list[Any] = Field(min_length=1, max_length=stations.MOST_REPORTS)
+
+
+@router.get(
+    "/stations/queue",
+    auth=StationAuth(),
+    response={200: QueueOut, **PROBLEMS},
+    summary="What a loudspeaker station is to play",
+    operation_id="station_queue",
+)
+def station_queue(request: HttpRequest) -> QueueOut:
+    """Ask every 30 seconds. An emergency is played at once, the rest at `not_before`; the audio is checked against its
+    `sha256`, and the text is read where there is none. What was got before is in it until it has been reported."""
+    station = request.auth  # type: ignore[attr-defined]
+    plays, cancelled = stations.hand_out(system_actor("stations"), station=station)
+    return QueueOut(
+        now=clock.now(), bulletins=[loudspeakers.bulletin_for(play) for play in plays], cancelled=cancelled
+    )
+
+
+@router.post(
+    "/stations/reports",
+    auth=StationAuth(),
+    response={200: InboundOut, 429: ProblemOut, **PROBLEMS},
+    summary="What a loudspeaker station has played",
+    operation_id="station_reports",
+)
+def station_reports(request: HttpRequest, batch: ReportsIn) -> InboundOut:
+    """Row by row; what cannot be so is held and shown to somebody."""
+    station = request.auth  # type: ignore[attr-defined]
+    rows = stations.take_reports(system_actor("stations"), station=station, reports=batch.reports)
+    states = [row.state for row in rows]
+    return InboundOut(
+        received=len(rows),
+        stored=states.count("stored"),
+        duplicate=states.count("duplicate"),
+        held=states.count("held"),
+        rows=[RowOut(state=row.state, code=row.code, message=row.message) for row in rows],
     )
 
 

@@ -20,7 +20,8 @@ from django.utils.translation import gettext as _
 from khien.kernel import clock, limits
 from khien.kernel.alerts import cap, publishing, reading
 from khien.kernel.units import reads as units
-from khien.kernel.units.models import Tier
+from khien.kernel.units.models import AdminUnit, Tier
+from khien.rooms.broadcasts import keywords
 from khien.rooms.broadcasts.channels.texts import Told, told
 from khien.rooms.broadcasts.models import Article, BulletinVersion, CapMessage, Channel
 
@@ -50,13 +51,13 @@ def write_alerts() -> None:
         limits.lock("broadcasts.public_files")
         rows = list(CapMessage.objects.order_by("-sent", "-pk")[: publishing.NEWEST])
         alerts = [reading.read(row.document.encode()) for row in reversed(rows)]
-        home = authority()
+        whose = authority()
         publishing.publish(
             folder() / "alerts",
             f"{settings.KHIEN_URL}/alerts/",
             alerts,
-            title=_("Cảnh báo của %(authority)s") % {"authority": home},
-            author=home,
+            title=_("Cảnh báo của %(authority)s") % {"authority": whose},
+            author=whose,
             site=f"{settings.KHIEN_URL}/alerts/",
             articles={row.identifier: row.article_url for row in rows if row.article_url},
         )
@@ -105,8 +106,13 @@ def write_again(path: str) -> None:
 
 def authority() -> str:
     """Whose pages they are: the province."""
-    home = units.on(clock.today()).filter(code=settings.KHIEN_PROVINCE, tier=Tier.PROVINCE).first()
-    return home.full_name if home is not None else "Khiên"
+    found = home()
+    return found.full_name if found is not None else "Khiên"
+
+
+def home() -> AdminUnit | None:
+    """The province of this installation."""
+    return units.on(clock.today()).filter(code=settings.KHIEN_PROVINCE, tier=Tier.PROVINCE).first()
 
 
 # Articles -----------------------------------------------------------------------------------------
@@ -153,14 +159,14 @@ def _article_lists() -> None:
 
 
 def _atom(rows: list[Article]) -> bytes:
-    home = authority()
+    whose = authority()
     base = f"{settings.KHIEN_URL}/news/"
     root = ET.Element("feed", {"xmlns": _ATOM, "xml:lang": "vi"})
     _add(root, "id", f"{base}atom.xml")
-    _add(root, "title", _("Bản tin của %(authority)s") % {"authority": home})
+    _add(root, "title", _("Bản tin của %(authority)s") % {"authority": whose})
     newest = max((row.changed_at for row in rows), default=None)
     _add(root, "updated", newest.isoformat(timespec="seconds") if newest else "1970-01-01T00:00:00+00:00")
-    _add(ET.SubElement(root, "author"), "name", home)
+    _add(ET.SubElement(root, "author"), "name", whose)
     ET.SubElement(root, "link", {"rel": "self", "type": "application/atom+xml", "href": f"{base}atom.xml"})
     ET.SubElement(root, "link", {"rel": "alternate", "type": "text/html", "href": base})
     for row in sorted(rows, key=lambda one: one.changed_at, reverse=True):
@@ -213,4 +219,4 @@ def _page(where: str, language: str, template: str, context: dict[str, object]) 
 
 
 def _add(parent: ET.Element, name: str, text: str) -> None:
-    ET.SubElement(parent, name).text = text
+    ET.SubElement(parent, name).text = keywords.cleaned(text)  # XML has no control characters

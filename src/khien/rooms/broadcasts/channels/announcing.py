@@ -22,6 +22,7 @@ def announce() -> None:
         "broadcasts.stations",
         MenuEntry(_("Loa truyền thanh"), "broadcasts:stations", READERS | OPERATORS, 63),
     )
+    menu.add("broadcasts.outlets", MenuEntry(_("Đã công bố"), "broadcasts:articles", READERS, 64))
     ticks.add("broadcasts.replies", Tick(jobs.fetch_replies, 1.0, "texts from phones that came over SMPP"))
     rule = "retention.messages"
     retention.add("broadcasts.inbound", RetentionRule(_("Tin dân nhắn đến"), rule, forgetting.forget_inbound))

@@ -39,13 +39,13 @@ class CapChannel:
     def start(self, version: BulletinVersion) -> None:
         """See `Channel.start`."""
         outlets.publish_alert(system_actor("broadcasts"), version=version)
-        public_files.write_alerts()
+        _write(version)
 
     def cancel(self, version: BulletinVersion) -> None:
         """See `Channel.cancel`."""
         reason = getattr(version, "ended_because", "")
         outlets.cancel_alert(system_actor("broadcasts"), version=version, reason=reason)
-        public_files.write_alerts()
+        _write(version)
 
     def state(self, version: BulletinVersion) -> ChannelState | None:
         """See `Channel.state`."""
@@ -62,3 +62,11 @@ class CapChannel:
             label = _("Đã phát")
         count = Count(_("Tin trong chuỗi"), len(chain))
         return ChannelState(label, (count,), at=newest.sent, url=f"/alerts/{newest.identifier}.cap.xml")
+
+
+def _write(version: BulletinVersion) -> None:
+    """The alerts, and the article, which names its alert."""
+    public_files.write_alerts()
+    article = Article.objects.filter(bulletin=version.bulletin_id).first()
+    if article is not None:
+        public_files.write_article(article)

@@ -34,8 +34,7 @@ def told(version: BulletinVersion, channel: str) -> list[Told]:
 
 def units_of(version: BulletinVersion) -> list[AdminUnit]:
     """The units that it is about: those of its audience, else the bulletin's own."""
+    ids = [version.bulletin.unit_id]
     if version.audience_id is not None:
-        audience = Audience.objects.filter(pk=version.audience_id).first()
-        if audience is not None and audience.units:
-            return list(AdminUnit.objects.filter(pk__in=audience.units).order_by("path"))
-    return [version.bulletin.unit]
+        ids = Audience.objects.filter(pk=version.audience_id).values_list("units", flat=True).first() or ids
+    return list(AdminUnit.objects.filter(pk__in=ids).order_by("path"))

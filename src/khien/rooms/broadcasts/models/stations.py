@@ -17,6 +17,21 @@ KEEPERS = frozenset({Role.COMMUNICATION_OFFICER, Role.ADMINISTRATOR})
 """Who enters stations and gives out their tokens."""
 OPERATORS = frozenset({Role.COMMUNE_OFFICER, Role.COMMUNICATION_OFFICER})
 """Who chooses the slots of a station and says what was read out at one without a network."""
+REPORT_FAULTS = {
+    "unknown_play": _("Không có bản tin này cho đài."),
+    "bad_state": _("state phải là played hoặc not_played."),
+    "bad_time": _("at không phải giờ ISO 8601."),
+    "bad_times": _("times phải từ 1 đến 99."),
+    "future_time": _("Giờ phát ở tương lai."),
+    "before_it_had_it": _("Giờ phát trước khi đài nhận bản tin."),
+    "cancelled": _("Bản tin đã hủy."),
+    "played_after_cancel": _("Đài phát sau khi đã được báo hủy."),
+    "contradiction": _("Đài đã báo phát, nay báo không phát."),
+    "too_late": _("Phát sau khi bản tin hết hiệu lực."),
+    "too_early": _("Phát trước giờ đã định."),
+    "too_soon": _("Chưa đủ thời gian để phát hết bản tin."),
+}
+"""Why a report cannot be so."""
 
 
 class Station(Scoped):
@@ -138,3 +153,8 @@ class StationReport(Scoped):
 
     def __str__(self) -> str:
         return f"{self.station_id}: {self.code or 'stored'}"
+
+    @property
+    def reason(self) -> str:
+        """Why it was held, in words."""
+        return str(REPORT_FAULTS.get(self.code, self.code))

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from khien.rooms.broadcasts.pages import messages
+from khien.rooms.broadcasts.pages import inbound, messages, outlets, stations
 
 app_name = "broadcasts"
 urlpatterns = [
@@ -12,4 +12,17 @@ urlpatterns = [
     path("templates/<slug:code>/", messages.template, name="template"),
     path("<int:pk>/", messages.broadcast, name="broadcast"),
     path("<int:pk>/requeue/", messages.requeue, name="requeue"),
+    # What people write to us, and the channels.
+    path("inbound/", inbound.inbox, name="inbound"),
+    path("articles/", outlets.articles, name="articles"),
+    path("alerts/", outlets.alerts, name="alerts"),
+    path("push/", outlets.push, name="push"),
+    path("stations/", stations.stations, name="stations"),
+    path("stations/new/", stations.edit, name="station_new"),
+    path("stations/<int:pk>/", stations.station, name="station"),
+    path("stations/<int:pk>/edit/", stations.edit, name="station_edit"),
+    path("stations/<int:pk>/token/", stations.token, name="station_token"),
+    path("stations/plays/<int:pk>/", stations.play, name="play"),
+    path("stations/plays/<int:pk>/script.pdf", stations.play_script, name="play_script"),
+    path("stations/bulletins/<int:pk>/", stations.bulletin, name="plays"),
 ]

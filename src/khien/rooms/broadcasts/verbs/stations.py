@@ -32,6 +32,7 @@ from khien.rooms.broadcasts.models import (
     Station,
     StationReport,
 )
+from khien.rooms.broadcasts.models.stations import REPORT_FAULTS
 
 DEFAULT_SLOTS = ("05:30", "17:00")
 EARLIEST, LATEST = time(5, 0), time(21, 30)
@@ -360,7 +361,7 @@ def _report(station: Station, given: Any, now: datetime) -> Said:
     if code:
         if play is not None and code == "played_after_cancel":
             Play.objects.filter(pk=play.pk).update(code=code)
-        return Said("held", code, _reason(code))
+        return Said("held", code, str(REPORT_FAULTS[code]))
     assert play is not None
     assert at is not None
     played = said["state"] == "played"
@@ -401,23 +402,6 @@ def _wrong(play: Play | None, said: dict[str, str], at: datetime | None, times: 
     if length and now < at + timedelta(seconds=0.8 * length * times):
         return "too_soon"
     return ""
-
-
-def _reason(code: str) -> str:
-    return {
-        "unknown_play": _("Không có bản tin này cho đài."),
-        "bad_state": _("state phải là played hoặc not_played."),
-        "bad_time": _("at không phải giờ ISO 8601."),
-        "bad_times": _("times phải từ 1 đến 99."),
-        "future_time": _("Giờ phát ở tương lai."),
-        "before_it_had_it": _("Giờ phát trước khi đài nhận bản tin."),
-        "cancelled": _("Bản tin đã hủy."),
-        "played_after_cancel": _("Đài phát sau khi đã được báo hủy."),
-        "contradiction": _("Đài đã báo phát, nay báo không phát."),
-        "too_late": _("Phát sau khi bản tin hết hiệu lực."),
-        "too_early": _("Phát trước giờ đã định."),
-        "too_soon": _("Chưa đủ thời gian để phát hết bản tin."),
-    }[code]
 
 
 def _seconds(play: Play) -> float:
