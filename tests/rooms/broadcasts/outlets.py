@@ -45,6 +45,10 @@ def make_version(
     if english:
         for channel in ("article", "cap", "push"):
             ChannelText.objects.create(
-                version=version, channel=channel, language="en", title="Lockdown of Quang Trung", text="Stay at home."
+                version=version,
+                channel=channel,
+                language="en",
+                title="Lockdown of Quang Trung",
+                text="Stay at home.",
             )
     return version

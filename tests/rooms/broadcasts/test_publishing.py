@@ -1,5 +1,5 @@
-"""Articles and alerts as the public reads them: files that say what is corrected and what is withdrawn, CAP that is valid
-by the schema of OASIS, chains that leave none in force."""
+"""Articles and alerts as the public reads them: files that say what is corrected and what is withdrawn, CAP that is
+valid by the schema of OASIS, chains that leave none in force."""
 
 from __future__ import annotations
 
@@ -71,7 +71,9 @@ def test_an_article_is_published_corrected_and_withdrawn_at_one_address(house: H
     assert "Stay at home." in english.content.decode()
     assert english["Content-Language"] == "en"
     with later(30):
-        second = make_version(house.commune, bulletin=first.bulletin, title="Phong tỏa một phần", body="Chỉ tổ 4.")
+        second = make_version(
+            house.commune, bulletin=first.bulletin, title="Phong tỏa một phần", body="Chỉ tổ 4."
+        )
         start("article", second)
         start("article", first)  # asked once more, too late
     page = get(address).content.decode()
@@ -174,7 +176,9 @@ def documents(version: BulletinVersion) -> list[cap.Alert]:
 
 
 def test_a_chain_of_alert_update_and_cancel_is_valid_and_names_all_before(house: House) -> None:
-    commune = make_unit("Lê Hồng Phong", house.province, code="13286", since=date(2020, 1, 1), boundary=SQUARE)
+    commune = make_unit(
+        "Lê Hồng Phong", house.province, code="13286", since=date(2020, 1, 1), boundary=SQUARE
+    )
     first = make_version(commune, english=True, urgency="Immediate", severity="Severe")
     start("cap", first)
     start("cap", first)

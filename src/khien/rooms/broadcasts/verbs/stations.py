@@ -351,7 +351,8 @@ def _report(station: Station, given: Any, now: datetime) -> Said:
     if number.isascii() and number.isdigit() and len(number) < 18:
         play = Play.objects.select_for_update(of=("self",)).filter(station=station, pk=int(number)).first()
     at = _time(said.get("at", ""))
-    times = int(said["times"]) if re.fullmatch(r"[1-9]\d?", said.get("times", "1")) else 0
+    counted = said.get("times", "1")
+    times = int(counted) if re.fullmatch(r"[1-9]\d?", counted) else 0
     code = _wrong(play, said, at, times or 1, now)
     if not code and "times" in said and not times:
         code = "bad_times"
