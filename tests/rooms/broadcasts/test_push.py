@@ -78,7 +78,7 @@ def test_only_the_browser_can_read_what_it_is_told(house: House, peer: Peer) -> 
     assert headers["Content-Encoding"] == "aes128gcm"
     assert headers["Urgency"] == "high"
     assert 0 < int(headers["TTL"]) <= 48 * 3600
-    assert "Phong".encode() not in body
+    assert b"Phong" not in body
     run.refresh_from_db()
     assert (run.state, run.sent, run.gone, run.failed) == ("finished", 1, 0, 0)
     state = channels.get("push").state(version)  # type: ignore[union-attr]

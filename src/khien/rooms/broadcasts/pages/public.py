@@ -157,7 +157,8 @@ def subscribe(request: Request) -> HttpResponse:
     told = _json(request)
     given = told.get("subscription")
     given = given if isinstance(given, dict) else {}
-    secrets = given.get("keys") if isinstance(given.get("keys"), dict) else {}
+    pair = given.get("keys")
+    secrets = pair if isinstance(pair, dict) else {}
     number = told.get("unit")
     unit = AdminUnit.objects.filter(pk=number).first() if type(number) is int and 0 < number < 2**63 else None
     try:
