@@ -15,11 +15,13 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from django.test import Client
 
 from khien.kernel import clock, keys
+from khien.kernel.audit.models import AuditLine
+from khien.kernel.staff import Role
 from khien.rooms.broadcasts import channels
 from khien.rooms.broadcasts.channels import push
 from khien.rooms.broadcasts.models import BulletinVersion, PushRetry, PushRun, PushSubscription
 from khien.rooms.broadcasts.verbs import subscribing
-from tests.factories import NOON, make_unit
+from tests.factories import NOON, make_account, make_unit
 from tests.rooms.broadcasts.conftest import House
 from tests.rooms.broadcasts.outlets import make_version
 from tests.rooms.broadcasts.peers import Browser, Peer, answer, b64, running, unb64
@@ -127,6 +129,16 @@ def test_a_browser_subscribes_once_and_can_leave(house: House, peer: Peer) -> No
         gone = Client().post("/push/unsubscribe/", body, content_type="application/json")
         assert gone.json() == {"state": "off"}
     assert not PushSubscription.objects.exists()
+
+
+def test_nothing_says_whose_browser_it_is(house: House, peer: Peer) -> None:
+    client = Client()
+    account = make_account(Role.COMMUNE_OFFICER, house.commune)
+    client.force_login(account, backend="allauth.account.auth_backends.AuthenticationBackend")
+    body = json.dumps({"subscription": Browser(peer).subscription, "language": "vi"})
+    assert client.post("/push/subscribe/", body, content_type="application/json").status_code == 200
+    line = AuditLine.objects.get(act="broadcasts.subscribe")
+    assert (line.actor_id, line.persons) == (None, [])
 
 
 @pytest.mark.parametrize("status", [404, 410])

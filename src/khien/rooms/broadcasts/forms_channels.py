@@ -83,7 +83,9 @@ class StationForm(_UnitForm):
 
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
-        self.fields["unit"].required = True
+        unit = self.fields["unit"]
+        assert isinstance(unit, forms.ModelChoiceField)
+        unit.required, unit.empty_label = True, "–"
 
     def clean_slots(self) -> list[str]:
         return [part for part in self.cleaned_data["slots"].replace(";", ",").split(",") if part.strip()]

@@ -52,11 +52,13 @@ def write_alerts() -> None:
         rows = list(CapMessage.objects.order_by("-sent", "-pk")[: publishing.NEWEST])
         alerts = [reading.read(row.document.encode()) for row in reversed(rows)]
         whose = authority()
+        with translation.override("vi"):  # whoever asked for it
+            title = _("Cảnh báo của %(authority)s") % {"authority": whose}
         publishing.publish(
             folder() / "alerts",
             f"{settings.KHIEN_URL}/alerts/",
             alerts,
-            title=_("Cảnh báo của %(authority)s") % {"authority": whose},
+            title=title,
             author=whose,
             site=f"{settings.KHIEN_URL}/alerts/",
             articles={row.identifier: row.article_url for row in rows if row.article_url},
@@ -155,7 +157,8 @@ def _article_lists() -> None:
     for language in LANGUAGES:
         entries = [(row, _told_in(row.version, language)) for row in rows]
         _page("news", language, "broadcasts/public/articles.html", {"entries": entries})
-    publishing.replace(folder() / "news" / "atom.xml", _atom(rows))
+    with translation.override("vi"):
+        publishing.replace(folder() / "news" / "atom.xml", _atom(rows))
 
 
 def _atom(rows: list[Article]) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.utils import translation
 from django.utils.translation import gettext as _
 
 from khien.kernel import clock, limits
@@ -90,7 +91,8 @@ def cancel_alert(actor: Actor, *, version: BulletinVersion, reason: str = "") ->
         unchanged()
         return None
     alert = reading.read(last.document.encode())
-    headlines = {"vi-VN": _("Đã hủy: %(title)s") % {"title": _headline(alert, "vi-VN")}}
+    with translation.override("vi"):
+        headlines = {"vi-VN": _("Đã hủy: %(title)s") % {"title": _headline(alert, "vi-VN")}}
     if any(info.language == "en" for info in alert.infos):
         headlines["en"] = f"Cancelled: {_headline(alert, 'en')}"
     over = cap.cancel(
