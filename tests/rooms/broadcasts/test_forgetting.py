@@ -1,5 +1,5 @@
-"""What people wrote, what stations said and browsers that never came back are forgotten by their rule; what was published
-stays."""
+"""What people wrote, what stations said and browsers that never came back are forgotten by their rule; what was
+published stays."""
 
 from __future__ import annotations
 

@@ -403,6 +403,8 @@ def test_a_station_without_a_network_gets_paper_and_says_by_hand(house: House) -
         verbs.settle_play(officer, play=play, played=False)
     with pytest.raises(NotAllowed):
         verbs.settle_play(house.leader, play=play, played=True)
+    with at(49 * 60):
+        assert verbs.expire_plays(house.system) == 0  # whether the paper got there nobody knows
     verbs.settle_play(officer, play=play, played=True)
     with pytest.raises(Conflict):
         verbs.settle_play(officer, play=play, played=True)

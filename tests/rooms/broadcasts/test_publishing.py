@@ -9,7 +9,8 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
-from django.test import Client
+from django.db import transaction
+from django.test import Client, TestCase
 
 from khien.kernel import clock
 from khien.kernel.alerts import cap, reading
@@ -39,13 +40,15 @@ def folder(tmp_path: Path, settings: Any) -> Path:
 def start(code: str, version: BulletinVersion) -> None:
     channel = channels.get(code)
     assert channel is not None
-    channel.start(version)
+    with TestCase.captureOnCommitCallbacks(execute=True):
+        channel.start(version)
 
 
 def cancel(code: str, version: BulletinVersion) -> None:
     channel = channels.get(code)
     assert channel is not None
-    channel.cancel(version)
+    with TestCase.captureOnCommitCallbacks(execute=True):
+        channel.cancel(version)
 
 
 def later(minutes: float) -> Any:
@@ -136,6 +139,32 @@ def test_a_lost_folder_is_written_again_from_the_database(house: House, folder: 
         assert get(address, HTTP_ACCEPT_LANGUAGE="en").status_code == 200, address
     after = {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*.*") if path.is_file()}
     assert after == before
+
+
+def test_nothing_is_public_before_it_is_certain(house: House, folder: Path) -> None:
+    """What the dispatcher rolls back was never published: the next try may say it under the same identifier."""
+    version = make_version(house.commune)
+    with TestCase.captureOnCommitCallbacks(execute=True), transaction.atomic():
+        for code in ("article", "cap"):
+            channels.get(code).start(version)  # type: ignore[union-attr]
+        transaction.set_rollback(True)
+    assert list(folder.rglob("*.xml")) == []
+    with later(5):
+        start("cap", version)
+        start("article", version)
+    assert documents(version)[0].sent == NOON + timedelta(minutes=5)
+    assert public_files.write_due() == 0
+
+
+def test_what_a_dying_process_did_not_write_is_written_by_the_next(house: House, folder: Path) -> None:
+    version = make_version(house.commune)
+    for code in ("article", "cap"):
+        channels.get(code).start(version)  # type: ignore[union-attr]
+    assert not folder.exists()  # the transaction has not ended: as if the process had died then
+    assert public_files.write_due() == 2
+    assert public_files.write_due() == 0
+    assert (folder / "news" / str(version.bulletin_id) / "index.html").exists()
+    assert (folder / "alerts" / "atom.xml").exists()
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,8 @@ LISTED = 100
 """Articles on the list and in the feed; older ones stay at their address."""
 _ATOM = "http://www.w3.org/2005/Atom"
 LANGUAGES = ("vi", "en")
+_STAMP = ".stamp"
+"""Beside the files: the state of the database that they tell."""
 
 
 def folder() -> Path:
@@ -43,6 +45,8 @@ def write_article(article: Article) -> None:
         article = Article.objects.select_related("bulletin__unit", "version").get(pk=article.pk)
         _article_pages(article)
         _article_lists()
+        stamp = folder() / "news" / str(article.bulletin_id) / _STAMP
+        publishing.replace(stamp, f"{article.revision}".encode())
 
 
 def write_alerts() -> None:
@@ -82,6 +86,28 @@ def write_alerts() -> None:
                 for alert, is_replaced in shown
             ]
             _page("alerts", language, "broadcasts/public/alerts.html", {"entries": entries})
+        publishing.replace(folder() / "alerts" / _STAMP, f"{rows[0].pk if rows else 0}".encode())
+
+
+def write_due() -> int:
+    """Write what a process that died, or a full disk, has left undone; returns how many things were written."""
+    done = 0
+    newest = CapMessage.objects.order_by("-sent", "-pk").values_list("pk", flat=True).first()
+    if newest is not None and _stamp("alerts") != f"{newest}":
+        write_alerts()
+        done += 1
+    for article in Article.objects.order_by("-changed_at", "-pk")[:LISTED]:
+        if _stamp(f"news/{article.bulletin_id}") != f"{article.revision}":
+            write_article(article)
+            done += 1
+    return done
+
+
+def _stamp(where: str) -> str:
+    try:
+        return (folder() / where / _STAMP).read_text()
+    except FileNotFoundError:
+        return ""
 
 
 def write_again(path: str) -> None:

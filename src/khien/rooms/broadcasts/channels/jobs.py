@@ -7,6 +7,7 @@ from procrastinate.contrib.django import app
 
 from khien.gateways.sms.smpp import store
 from khien.kernel.staff import system_actor
+from khien.rooms.broadcasts import public_files
 from khien.rooms.broadcasts.channels import loudspeakers, push
 from khien.rooms.broadcasts.models import PushRun
 from khien.rooms.broadcasts.verbs.replies import InboundSms, take_inbound
@@ -52,7 +53,8 @@ def push_to_browsers(run_id: int) -> None:
 @app.periodic(cron="* * * * *")
 @app.task(name="broadcasts.sweep_channels", queue="messages")
 def sweep_channels(timestamp: int) -> None:
-    """Every minute: stations whose hour has come, and runs whose job has died."""
+    """Every minute: stations whose hour has come, runs whose job has died, files that were not written."""
+    public_files.write_due()
     loudspeakers.push_due()
     for run_id in PushRun.objects.filter(state=PushRun.State.RUNNING).values_list("pk", flat=True):
         push.send_run(run_id)

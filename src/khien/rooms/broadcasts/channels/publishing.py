@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
 from khien.kernel.staff import system_actor
@@ -16,13 +17,13 @@ class ArticleChannel:
 
     def start(self, version: BulletinVersion) -> None:
         """See `Channel.start`."""
-        public_files.write_article(outlets.publish_article(system_actor("broadcasts"), version=version))
+        _files(outlets.publish_article(system_actor("broadcasts"), version=version))
 
     def cancel(self, version: BulletinVersion) -> None:
         """See `Channel.cancel`."""
         article = outlets.withdraw_article(system_actor("broadcasts"), version=version)
         if article is not None:
-            public_files.write_article(article)
+            _files(article)
 
     def state(self, version: BulletinVersion) -> ChannelState | None:
         """See `Channel.state`."""
@@ -66,7 +67,12 @@ class CapChannel:
 
 def _write(version: BulletinVersion) -> None:
     """The alerts, and the article, which names its alert."""
-    public_files.write_alerts()
+    transaction.on_commit(public_files.write_alerts, robust=True)
     article = Article.objects.filter(bulletin=version.bulletin_id).first()
     if article is not None:
-        public_files.write_article(article)
+        _files(article)
+
+
+def _files(article: Article) -> None:
+    """Once it is certain: a file that was read cannot be rolled back. What fails here the minute's sweep makes good."""
+    transaction.on_commit(lambda: public_files.write_article(article), robust=True)

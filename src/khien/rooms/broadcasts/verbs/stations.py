@@ -291,9 +291,10 @@ def settle_pushes(actor: Actor, *, outcomes: Mapping[int, str]) -> None:
 def expire_plays(actor: Actor) -> int:
     """What no station has got before its end was not played; returns how many. What a station has got and never spoke
     of stays open: nobody knows."""
-    count = Play.objects.filter(
-        state__in=[Play.State.WAITING, Play.State.SENDING], until__lte=clock.now()
-    ).update(state=Play.State.NOT_PLAYED, code="not_reached", retry_at=None)
+    lost = Play.objects.filter(state__in=[Play.State.WAITING, Play.State.SENDING], until__lte=clock.now())
+    # Paper reaches a station without our knowing.
+    lost = lost.exclude(station__way=Station.Way.PAPER)
+    count = lost.update(state=Play.State.NOT_PLAYED, code="not_reached", retry_at=None)
     if not count:
         unchanged()
         return 0
