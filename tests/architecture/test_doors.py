@@ -29,6 +29,7 @@ from khien.kernel.places import verbs as places
 from khien.kernel.rules import verbs as rules
 from khien.kernel.staff import Role, system_actor
 from khien.kernel.staff.reads import RESIDENT_SESSION_KEY
+from khien.rooms.broadcasts.verbs import replies
 from khien.rooms.checkpoints import verbs as checkpoints
 from khien.rooms.declarations import verbs as declarations
 from khien.rooms.declarations.reads import form_in_force
@@ -116,6 +117,10 @@ def world() -> Iterator[dict[str, object]]:
             },
             client_id=uuid.uuid4(),
             channel="public",
+        )
+        replies.take_inbound(
+            SYSTEM,
+            messages=[{"id": "1", "number": "0987654321", "text": "Nguyễn Bí Mật ở Ngõ Riêng Tư 7 hỏi"}],
         )
         case = Case.objects.get()
         contacts = list(case.contacts.values_list("pk", flat=True))

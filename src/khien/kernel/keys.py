@@ -21,10 +21,12 @@ from django.conf import settings
 from khien.kernel import clock
 from khien.kernel.errors import Problem
 
-SYMMETRIC = frozenset({"identity-hash", "identity-cipher", "place-mac", "links", "second-factor"})
+SYMMETRIC = frozenset(
+    {"identity-hash", "identity-cipher", "place-mac", "links", "second-factor", "station", "push-seal"}
+)
 ED25519 = frozenset({"audit-seal"})
 # P-256 keys: all sign with ES256 but "gate-seal", whose public half seals what a gate keeps (ECDH).
-ES256 = frozenset({"pass", "hc1", "gate-bundle", "gate-seal", "carrier-order"})
+ES256 = frozenset({"pass", "hc1", "gate-bundle", "gate-seal", "carrier-order", "web-push"})
 
 
 class KeyMissing(Problem):

@@ -144,6 +144,21 @@ SETTINGS: dict[str, Setting] = {
             "`{voice}` in it becomes north, central or south",
         ),
         Setting(
+            "KHIEN_FEEDS_FOLDER",
+            "",
+            "folder of the public files (articles, alerts, feeds); default `public` in the data folder",
+        ),
+        Setting(
+            "KHIEN_PUSH_SERVICES",
+            "fcm.googleapis.com updates.push.services.mozilla.com *.push.apple.com *.notify.windows.com",
+            "push services of browsers to which notifications may be sent, hosts separated by spaces",
+        ),
+        Setting(
+            "KHIEN_PUSH_CONTACT",
+            "",
+            "`mailto:` or `https:` address that push services write to; default KHIEN_URL",
+        ),
+        Setting(
             "KHIEN_PROXIES",
             "",
             "how many proxies of one's own stand in front and set `X-Forwarded-For`; default 1 in production, else 0",

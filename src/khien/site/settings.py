@@ -77,6 +77,9 @@ KHIEN_SMPP_SOURCE_NPI = environment.get("KHIEN_SMPP_SOURCE_NPI").number()
 KHIEN_SMPP_ALPHABET = environment.get("KHIEN_SMPP_ALPHABET").text()
 KHIEN_SMPP_RECEIPT_IDS = environment.get("KHIEN_SMPP_RECEIPT_IDS").text()
 KHIEN_SPEECH_COMMAND = environment.get("KHIEN_SPEECH_COMMAND").text()
+KHIEN_FEEDS_FOLDER = environment.get("KHIEN_FEEDS_FOLDER").text()
+KHIEN_PUSH_SERVICES = environment.get("KHIEN_PUSH_SERVICES").text()
+KHIEN_PUSH_CONTACT = environment.get("KHIEN_PUSH_CONTACT").text()
 
 KERNEL = [
     f"khien.kernel.{name}"

@@ -14,6 +14,7 @@ rooms = [
 
 urlpatterns = [
     path("", include("khien.desk.pages", namespace="desk")),
+    path("", include("khien.rooms.broadcasts.pages.public", namespace="public")),
     path("desk/administration/", include("khien.desk.administration.pages", namespace="administration")),
     path("accounts/", include("allauth.urls")),
     path("language/", include("django.conf.urls.i18n")),

@@ -81,6 +81,17 @@ def _keep_open(request: Request) -> None:
         request.session[RESIDENT_UNTIL_KEY] = time.time() + length
 
 
+def same_for_all(view: View) -> View:
+    """Everybody, and the same bytes for everybody: nobody asks who it is, so that any cache may keep the answer."""
+
+    @functools.wraps(view)
+    def door(request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
+        return view(request, *args, **kwargs)
+
+    door.demands = frozenset({"public"})  # type: ignore[attr-defined]
+    return door
+
+
 def public_page(view: View) -> View:
     """Everybody. Staff who act for somebody at a desk are that person's helper on the pages of their task."""
 

@@ -18,6 +18,8 @@ from khien.kernel.registries.registry import (
     RetentionRule,
     SearchEntry,
     SearchHit,
+    SmsArgument,
+    SmsKeyword,
     Tick,
     code_owners,
     desk_widgets,
@@ -31,6 +33,7 @@ from khien.kernel.registries.registry import (
     retention,
     retention_checks,
     search_entries,
+    sms_keywords,
     ticks,
 )
 
@@ -49,6 +52,8 @@ __all__ = [
     "RetentionRule",
     "SearchEntry",
     "SearchHit",
+    "SmsArgument",
+    "SmsKeyword",
     "Tick",
     "code_owners",
     "desk_widgets",
@@ -62,5 +67,6 @@ __all__ = [
     "retention",
     "retention_checks",
     "search_entries",
+    "sms_keywords",
     "ticks",
 ]

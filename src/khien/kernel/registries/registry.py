@@ -8,6 +8,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 from django.utils.functional import Promise
 
+from khien.kernel.limits import Limit
 from khien.kernel.staff.actors import Actor
 
 T = TypeVar("T")
@@ -217,6 +218,37 @@ class CodeOwner:
     person_of: Callable[[str], int | None]
 
 
+@dataclass(frozen=True, slots=True)
+class SmsArgument:
+    """What follows a keyword: `shortest` to `longest` characters out of `letters` (digits and upper-case ASCII), which
+    people may write with spaces or dashes in between. A `secret` one is kept nowhere."""
+
+    name: str
+    shortest: int
+    longest: int
+    letters: str = "0123456789"
+    label: str | Promise = ""
+    secret: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SmsKeyword:
+    """A question that a room answers by SMS.
+
+    `words` are the spellings, as people read them ("TỪ CHỐI"); accents, case, spaces and signs do not count. `syntax`
+    is what must follow. `answer(actor, number, arguments)` gets the sender's number (E.164) and the arguments by
+    name, in upper case without separators, and gives the text, at most 160 characters once its accents are gone:
+    nothing in it that the code's holder may not know, and the same text for an unknown code as for a wrong secret.
+    `limit` is how often one number may ask, `meaning` what it is for, in a few words.
+    """
+
+    words: tuple[str, ...]
+    syntax: tuple[SmsArgument, ...]
+    answer: Callable[[Actor, str, dict[str, str]], str]
+    meaning: str | Promise
+    limit: Limit
+
+
 menu: Registry[MenuEntry] = Registry("menu")
 resident_menu: Registry[MenuEntry] = Registry("resident menu")
 """What a signed-in resident can do (`roles` is empty): shown on their own page."""
@@ -233,3 +265,5 @@ meetings_seen: Registry[Callable[[str, datetime], MeetingsSeen | None]] = Regist
 registers: Registry[Register] = Registry("registers")
 code_owners: Registry[CodeOwner] = Registry("code owners")
 """By the prefix of the code, e.g. "KB1:"."""
+sms_keywords: Registry[SmsKeyword] = Registry("sms keywords")
+"""By a name of the room's choosing, e.g. "testing.result"."""

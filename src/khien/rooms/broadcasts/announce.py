@@ -18,7 +18,8 @@ from khien.kernel.registries import (
 )
 from khien.kernel.registries.registry import MenuEntry, PersonPanel, RetentionRule
 from khien.kernel.staff import Actor, Role
-from khien.rooms.broadcasts import channels, events, reads, verbs
+from khien.rooms.broadcasts import channels, events, questions, reads, verbs
+from khien.rooms.broadcasts.channels import announcing
 from khien.rooms.broadcasts.channels.carrier_order import CarrierOrders
 from khien.rooms.broadcasts.channels.sms import SmsChannel
 from khien.rooms.broadcasts.models import READERS, SENDERS, Broadcast, Channel
@@ -61,6 +62,8 @@ def announce() -> None:
         "broadcasts.receipts", Holding("broadcasts.messages", "broadcasts_unmatchedreceipt", "received_at")
     )
     _announce_audiences()
+    questions.announce()
+    announcing.announce()
 
 
 def _announce_audiences() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import parse_qs
 
 from django.conf import settings
@@ -17,10 +17,13 @@ from khien.gateways.sms import kannel
 from khien.gateways.sms.interface import Delivery, Receipt
 from khien.gateways.sms.smpp import store
 from khien.kernel import clock
-from khien.kernel.doors.api import PROBLEMS
+from khien.kernel.doors.api import PROBLEMS, ProblemOut
 from khien.kernel.errors import Invalid
 from khien.kernel.staff import Actor, system_actor
 from khien.rooms.broadcasts import verbs
+from khien.rooms.broadcasts.channels import loudspeakers, tokens
+from khien.rooms.broadcasts.models import Station
+from khien.rooms.broadcasts.verbs import replies, stations
 
 router = Router(tags=["broadcasts"])
 
@@ -140,6 +143,104 @@ def send_kannel_inbound(
     octets = parse_qs(request.META.get("QUERY_STRING", ""), encoding="latin-1").get("text", [""])[0]
     store.keep_reply(number, address, kannel.inbound_text(octets.encode("latin-1"), charset))
     return HttpResponse("")
+
+
+class InboundIn(Schema):
+    """Texts from phones, each an object with `id` (the gateway's, unique), `number`, `text` and, where known, `address`
+    (our number) and `at` (ISO 8601). A row that is no such object is held and does not keep the others out."""
+
+    messages: list[Any] = Field(min_length=1, max_length=1000)
+
+
+class RowOut(Schema):
+    """What became of one row, in the order sent: stored, duplicate, or held with the reason."""
+
+    state: str
+    code: str
+    message: str
+
+
+class InboundOut(TallyOut):
+    rows: list[RowOut]
+
+
+@router.post(
+    "/inbound",
+    auth=GatewayAuth(),
+    response={200: InboundOut, **PROBLEMS},
+    summary="Take texts that people have sent to our numbers",
+    operation_id="send_inbound",
+)
+def send_inbound(request: HttpRequest, batch: InboundIn) -> InboundOut:
+    """Each text once by its id, however often it is sent. Questions that software knows are answered by SMS."""
+    tally = replies.take_inbound(request.auth, messages=batch.messages)  # type: ignore[attr-defined]
+    return InboundOut(
+        received=tally.received,
+        stored=tally.count("stored"),
+        duplicate=tally.count("duplicate"),
+        held=tally.count("held"),
+        rows=[RowOut(state=row.state, code=row.code, message=row.message) for row in tally.rows],
+    )
+
+
+class StationAuth(HttpBearer):
+    """`Authorization: Bearer <token of the station>`."""
+
+    def authenticate(self, request: HttpRequest, token: str) -> Station | None:
+        return tokens.station_of(token)
+
+
+class QueueOut(Schema):
+    """What a station is to play, in order, and the ids of what it must not play any more."""
+
+    now: datetime
+    bulletins: list[dict[str, Any]]
+    cancelled: list[int]
+
+
+class ReportsIn(Schema):
+    """What a station played, each an object with `id`, `state` (played or not_played), `at` (ISO 8601: when it began),
+    `times` (how often) and, where it was not played, `reason`."""
+
+    reports: list[Any] = Field(min_length=1, max_length=stations.MOST_REPORTS)
+
+
+@router.get(
+    "/stations/queue",
+    auth=StationAuth(),
+    response={200: QueueOut, **PROBLEMS},
+    summary="What a loudspeaker station is to play",
+    operation_id="station_queue",
+)
+def station_queue(request: HttpRequest) -> QueueOut:
+    """Ask every 30 seconds. An emergency is played at once, the rest at `not_before`; the audio is checked against its
+    `sha256`, and the text is read where there is none. What was got before is in it until it has been reported."""
+    station = request.auth  # type: ignore[attr-defined]
+    plays, cancelled = stations.hand_out(system_actor("stations"), station=station)
+    return QueueOut(
+        now=clock.now(), bulletins=[loudspeakers.bulletin_for(play) for play in plays], cancelled=cancelled
+    )
+
+
+@router.post(
+    "/stations/reports",
+    auth=StationAuth(),
+    response={200: InboundOut, 429: ProblemOut, **PROBLEMS},
+    summary="What a loudspeaker station has played",
+    operation_id="station_reports",
+)
+def station_reports(request: HttpRequest, batch: ReportsIn) -> InboundOut:
+    """Row by row; what cannot be so is held and shown to somebody."""
+    station = request.auth  # type: ignore[attr-defined]
+    rows = stations.take_reports(system_actor("stations"), station=station, reports=batch.reports)
+    states = [row.state for row in rows]
+    return InboundOut(
+        received=len(rows),
+        stored=states.count("stored"),
+        duplicate=states.count("duplicate"),
+        held=states.count("held"),
+        rows=[RowOut(state=row.state, code=row.code, message=row.message) for row in rows],
+    )
 
 
 def _aware(moment: datetime) -> datetime:

@@ -9,6 +9,7 @@ from khien.gateways.sms import sending
 from khien.gateways.sms.interface import SmsGateway
 from khien.kernel.staff import system_actor
 from khien.rooms.broadcasts import verbs
+from khien.rooms.broadcasts.channels import jobs as _of_channels  # noqa: F401 - a worker finds their tasks here
 from khien.rooms.broadcasts.models import Broadcast, BulletinVersion, Recipient
 from khien.rooms.broadcasts.reads import campaigns
 from khien.rooms.broadcasts.sender import send_broadcast

@@ -32,6 +32,7 @@ from khien.kernel.staff import Actor, Role
 from khien.rooms.declarations import (
     codes,
     events,  # noqa: F401 - declares them
+    questions,
     reads,
     registers,
     verbs,
@@ -90,6 +91,7 @@ def announce() -> None:
         ),
     )
     registers.announce()
+    questions.announce()
 
 
 def _widget(actor: Actor) -> dict[str, Any]:

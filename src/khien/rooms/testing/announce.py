@@ -18,7 +18,7 @@ from khien.kernel.registries import (
 )
 from khien.kernel.registries.registry import MenuEntry, PersonPanel, RetentionRule, SearchEntry, SearchHit
 from khien.kernel.staff import Actor, Role
-from khien.rooms.testing import events, reads, registers, verbs
+from khien.rooms.testing import events, questions, reads, registers, verbs
 from khien.rooms.testing.models import WORKERS
 from khien.rooms.testing.verbs.requests import ASKERS
 from khien.rooms.testing.verbs.specimens import COLLECTORS
@@ -50,6 +50,7 @@ def announce() -> None:
     )
     holdings.add("testing.batches", Holding("testing.held", "testing_intake", "at"))
     registers.announce()
+    questions.announce()
 
 
 def _panel(actor: Actor, person_id: int) -> dict[str, Any] | None:

@@ -38,12 +38,14 @@ class _Row(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A text that somebody sent to one of our numbers. `number` and `address` as the carrier writes them."""
+    """A text that somebody sent to one of our numbers. `number` and `address` as the carrier writes them; `id` is the
+    same when it is handed out again."""
 
     number: str
     address: str
     text: str
     at: datetime
+    id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +168,7 @@ def hand_out_replies(limit: int) -> list[Reply]:
             if len(parts) < first.parts:
                 continue
             text = "".join(parts[number].text for number in sorted(parts))
-            replies.append(Reply(first.number, first.address, text, first.received_at))
+            replies.append(Reply(first.number, first.address, text, first.received_at, str(first.pk)))
             taken += [row.pk for row in parts.values()]
         SmppReply.objects.filter(pk__in=taken).update(taken_at=clock.now())
     return replies

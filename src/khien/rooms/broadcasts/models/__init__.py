@@ -35,16 +35,23 @@ from khien.rooms.broadcasts.models.messages import (
     UnmatchedReceipt,
 )
 from khien.rooms.broadcasts.models.orders import CarrierOrder
+from khien.rooms.broadcasts.models.outlets import Article, CapMessage, PushRetry, PushRun, PushSubscription
+from khien.rooms.broadcasts.models.replies import TRIAGE, InboundMessage
+from khien.rooms.broadcasts.models.stations import KEEPERS, OPERATORS, Play, Station, StationReport
 from khien.rooms.broadcasts.models.templates import BulletinTemplate, BulletinTemplateVersion, TestNumber
 
 __all__ = [
     "APPROVERS",
+    "KEEPERS",
+    "OPERATORS",
     "READERS",
     "SENDERS",
+    "TRIAGE",
     "WRITERS",
     "AfterReview",
     "Approval",
     "ApprovalSeen",
+    "Article",
     "Audience",
     "AudienceMember",
     "Broadcast",
@@ -55,6 +62,7 @@ __all__ = [
     "BulletinVersion",
     "Campaign",
     "CampaignResult",
+    "CapMessage",
     "Carrier",
     "CarrierOrder",
     "CarrierPrefix",
@@ -64,14 +72,21 @@ __all__ = [
     "Chunk",
     "DeadNumber",
     "HeldPorted",
+    "InboundMessage",
     "LeftOut",
     "MessageTemplate",
     "OptOut",
+    "Play",
     "PortedIntake",
     "PortedNumber",
+    "PushRetry",
+    "PushRun",
+    "PushSubscription",
     "Recipient",
     "RecipientPerson",
     "SendingSwitch",
+    "Station",
+    "StationReport",
     "TestNumber",
     "TestSend",
     "UnmatchedReceipt",

@@ -8,9 +8,12 @@ from khien.rooms.broadcasts.pages import (
     bulletins,
     campaigns,
     carriers,
+    inbound,
     messages,
     numbers,
     orders,
+    outlets,
+    stations,
     templates,
 )
 
@@ -73,4 +76,19 @@ urlpatterns += [
     path("orders/<int:pk>/packet/", orders.packet, name="order_packet"),
     path("orders/<int:pk>/letter/", orders.letter, name="order_letter"),
     path("orders/key/", orders.key, name="order_key"),
+]
+urlpatterns += [
+    # What people write to us, and the channels.
+    path("inbound/", inbound.inbox, name="inbound"),
+    path("articles/", outlets.articles, name="articles"),
+    path("alerts/", outlets.alerts, name="alerts"),
+    path("push/", outlets.push, name="push"),
+    path("stations/", stations.stations, name="stations"),
+    path("stations/new/", stations.edit, name="station_new"),
+    path("stations/<int:pk>/", stations.station, name="station"),
+    path("stations/<int:pk>/edit/", stations.edit, name="station_edit"),
+    path("stations/<int:pk>/token/", stations.token, name="station_token"),
+    path("stations/plays/<int:pk>/", stations.play, name="play"),
+    path("stations/plays/<int:pk>/script.pdf", stations.play_script, name="play_script"),
+    path("stations/bulletins/<int:pk>/", stations.bulletin, name="plays"),
 ]
