@@ -575,6 +575,7 @@ async function start() {
   group = (await store.get("group")) ?? null;
   sender = new Sender(device, at.scans, boot, {
     answer: answered,
+    live: () => shown.id,
     clock: setClock,
     refused,
     changed: () => {
