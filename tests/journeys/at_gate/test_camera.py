@@ -7,20 +7,24 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Playwright
+from cryptography.hazmat.primitives.asymmetric import ec
+from playwright.sync_api import Playwright, expect
 
 from khien.kernel import clock
 from khien.kernel.certificates import contents, hc1
 from khien.kernel.places.models import Place
 from khien.kernel.staff import Role
+from khien.kernel.staff.models import Device
 from khien.rooms.checkpoints import posters, verbs
 from khien.rooms.checkpoints.models import Scan, TypedPerson
 from khien.rooms.checkpoints.verbs.passes import text_of
 from tests.factories import make_actor, make_person
 from tests.journeys import gate
-from tests.journeys.at_gate.people import under_order
+from tests.journeys.at_gate.people import seen, under_order
+from tests.journeys.conftest import Visitor
 from tests.journeys.gate import camera_of
 from tests.rooms.checkpoints.cards import CCCD
+from tests.rooms.checkpoints.test_steps import point_of, shown
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -111,6 +115,140 @@ def dose(expires: datetime) -> str:
         full_name="Phạm Thị Hoa", birth="1990-01-15", kind=contents.VACCINATION, entry=entry
     )
     return hc1.issue(content, expires_at=expires)
+
+
+AWAY = """
+window.away = false;
+window.readings = [];
+const look = window.createImageBitmap;
+window.createImageBitmap = (what) => {
+  if (!window.away) return look(what);
+  const nothing = new OffscreenCanvas(64, 48);
+  nothing.getContext("2d");
+  return look(nothing);
+};
+const Reader = Worker;
+window.Worker = class extends Reader {
+  constructor(...how) {
+    super(...how);
+    this.addEventListener("message", ({ data }) => data && window.readings.push(data));
+  }
+};
+"""
+"""Lets a test take the papers away from the camera, and keeps what was read from its frames."""
+
+
+def test_hands_free_a_code_counts_once_until_it_was_away_for_a_while(
+    playwright: Playwright, line: gate.Line, market: Place, tmp_path: Path
+) -> None:
+    """A card and a phone take turns before the camera; the phone's pass is another text every 15 seconds."""
+    person, key = make_person("Phạm Thị Hoa", market.unit), ec.generate_private_key(ec.SECP256R1())
+    officer = make_actor(Role.COMMUNE_OFFICER, market.unit)
+    text = text_of(verbs.issue_pass(officer, person=person, kind="phone", device_key=point_of(key)))
+    steps = [shown(text, key, clock.now() + timedelta(seconds=s)) for s in (0, 15, 30)]
+    film = gate.film_of_many([CCCD, steps[0], steps[1], steps[2]], tmp_path / "turns.y4m", frames=5)
+    browser = camera_of(playwright, film)
+    context = browser.new_context(viewport={"width": 390, "height": 844}, permissions=["camera"])
+    page = context.new_page()
+    page.add_init_script(AWAY)
+    page.clock.install()
+    gate.enrol(page, line.url, gate.new_code(market))
+    page.click("#kiosk-open")
+
+    def turns() -> int:
+        return int(page.evaluate("window.readings.filter((text, n, all) => text !== all[n - 1]).length"))
+
+    try:
+        wait_until(lambda: turns() >= 12, 120)
+        assert {len(set(page.evaluate("window.readings")))} <= {4}
+        gate.queue(page, 0)
+        kinds = sorted(Scan.objects.values_list("subject_kind", flat=True))
+        # Both papers go away; when they come back they are two scans more.
+        page.evaluate("window.away = true")
+        page.clock.fast_forward("00:09")
+        page.evaluate("window.away = false")
+        wait_until(lambda: Scan.objects.count() == 4, 60)
+        many = turns()
+        wait_until(lambda: turns() >= many + 8, 120)
+        gate.queue(page, 0)
+    finally:
+        context.close()
+        browser.close()
+    assert kinds == ["cccd", "pass"]
+    assert sorted(Scan.objects.values_list("subject_kind", flat=True)) == ["cccd", "cccd", "pass", "pass"]
+
+
+LAMP = """
+window.lamp = [];
+window.broken = false;
+MediaStreamTrack.prototype.getCapabilities = () => ({ torch: true });
+MediaStreamTrack.prototype.applyConstraints = async ({ advanced }) => {
+  if (window.broken) throw new DOMException("no lamp", "OverconstrainedError");
+  window.lamp.push(advanced[0].torch);
+};
+"""
+
+
+def test_the_lamp_of_a_phone_that_has_one_is_turned_on_and_off(
+    playwright: Playwright, line: gate.Line, market: Place, tmp_path: Path
+) -> None:
+    browser = camera_of(playwright, gate.film_of_many([BANK], tmp_path / "bank.y4m", frames=5))
+    context = browser.new_context(
+        locale="vi-VN", viewport={"width": 390, "height": 844}, permissions=["camera"]
+    )
+    visitor = Visitor(context.new_page(), line.url)
+    page = visitor.page
+    lamp = page.locator("#torch")
+    try:
+        gate.enrol(page, line.url, gate.new_code(market))
+        gate.colour(page, "grey")  # the camera is on
+        expect(lamp).to_be_hidden()
+        page.add_init_script(LAMP)
+        page.reload()
+        expect(lamp).to_be_visible(timeout=gate.WAIT_MS)
+        lamp.click()
+        expect(lamp).to_have_attribute("aria-pressed", "true")
+        seen(visitor, "lamp")
+        lamp.click()
+        expect(lamp).to_have_attribute("aria-pressed", "false")
+        assert page.evaluate("window.lamp") == [True, False]
+        page.evaluate("window.broken = true")
+        lamp.click()
+        expect(page.locator("#banner-torch")).to_have_text("Không bật được đèn của máy này.")
+        expect(lamp).to_have_attribute("aria-pressed", "false")
+        page.evaluate("window.broken = false")
+        lamp.click()
+        expect(page.locator("#banner-torch")).to_have_count(0)
+        expect(lamp).to_have_attribute("aria-pressed", "true")
+        assert visitor.complaints == []
+    finally:
+        context.close()
+        browser.close()
+
+
+def test_a_device_is_enrolled_by_the_picture_of_its_code(
+    playwright: Playwright, line: gate.Line, market: Place, tmp_path: Path
+) -> None:
+    """As the page of devices shows it; other codes before the camera are left alone."""
+    address = f"{line.url}{gate.APP}#{gate.new_code(market)}"
+    film = gate.film_of_many([BANK, CCCD, address], tmp_path / "code.y4m")
+    browser = camera_of(playwright, film)
+    context = browser.new_context(
+        locale="vi-VN", viewport={"width": 390, "height": 844}, permissions=["camera"]
+    )
+    visitor = Visitor(context.new_page(), line.url)
+    page = visitor.page
+    try:
+        page.goto(line.url + gate.APP)
+        page.click("#enrol-camera")
+        expect(page.locator("#enrol-video")).to_be_visible()
+        page.wait_for_selector("body[data-started=ready]", timeout=gate.WAIT_MS)
+        assert page.url == line.url + gate.APP  # a code that was used up does not stay in the address
+        expect(page.locator("#place-name")).to_have_text("Chợ Bầu")
+    finally:
+        context.close()
+        browser.close()
+    assert Device.objects.filter(name="Điện thoại chốt cầu").count() == 1
 
 
 # The vector of NAPAS, 6.1.1.

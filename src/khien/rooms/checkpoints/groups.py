@@ -7,7 +7,7 @@ instance, is two parties.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -38,6 +38,10 @@ class Party:
     @property
     def size(self) -> int:
         return len(self.people) + self.others
+
+    def without_one(self) -> Party:
+        """The same but for somebody who is nobody in the ledger."""
+        return replace(self, others=max(0, self.others - 1))
 
 
 def of_person(actor: Actor, person_id: int, since: datetime) -> list[Party]:

@@ -206,7 +206,8 @@ def with_candidates(actor: Actor, rows: Sequence[TypedPerson]) -> list[TypedIn]:
         near = people.search(actor, text, limit=MOST_CANDIDATES).people
         likely = [*likely, *(one for one in near if one not in likely)][:MOST_CANDIDATES]
         party = None if row.group_id is None else parties.get(row.group_id)
-        found.append(TypedIn(row, said, places.get(row.place_id), likely, party))
+        with_them = None if party is None else party.without_one()
+        found.append(TypedIn(row, said, places.get(row.place_id), likely, with_them))
     persons = sorted({one.pk for row in found for one in row.likely})
     read(actor, "checkpoints.typed_people", persons=persons, rows=[row.pk for row in rows])
     return found
