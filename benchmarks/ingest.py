@@ -1,8 +1,9 @@
 """How fast the batch door stores scans, durably: beside COPY of the same rows, and beside a FastAPI door.
 
 Batches of 200 events come from eight devices at once. An event holds the code of an identity card that the ledger
-knows, with all that a device adds (number, running clock, the verdict that it showed). Each contestant stores events of
-its own in empty tables with all their indexes, on a server that syncs every commit:
+knows, with all that a device adds (number, running clock, the verdict that it showed); the first tenth of each batch
+came together, on a bus. Each contestant stores events of its own in empty tables with all their indexes, on a server
+that syncs every commit:
 
 - COPY: two processes write the rows (ids, scans, marks of what is due) as binary COPY, prepared beforehand, and commit
   after each 200 scans. Nothing is read, checked or answered. Once more with 10,000 scans a commit.
@@ -231,6 +232,7 @@ class Maker:
         place, boot = world.senders[which].place_code, self._boot[which]
         first = self._seq[which]
         self._seq[which] += self._batch
+        bus = {"group": str(UUID(bytes=self._rng.bytes(16), version=4))}
         events = [
             {
                 "id": str(UUID(bytes=self._rng.bytes(16), version=4)),
@@ -244,6 +246,7 @@ class Maker:
                 "mono": (first + k) * 100,
                 "verdict": {"colour": "green", "reason": "", "bundle": "20261130.1"},
                 "offline": True,
+                **(bus if k < self._batch // 10 else {}),
             }
             for k, who in enumerate(self._rng.integers(0, len(world.person), self._batch).tolist())
         ]
@@ -287,6 +290,8 @@ class Maker:
 
         boot = np.frombuffer(UUID(self._boot[which]).bytes, "V16")[0]
         seq = self._seq[which] + np.arange(n)
+        buses = np.repeat(np.frombuffer(rng.bytes(16 * -(-n // BATCH)), "V16"), BATCH)[:n]
+        bus = np.ma.MaskedArray(buses, np.arange(n) % BATCH >= BATCH // 10)
         return [
             (
                 "checkpoints_scanid",
@@ -318,6 +323,7 @@ class Maker:
                     "mono": seq * 100,
                     "offline": every(np.bool_(True)),
                     "shown": every(np.bytes_(b'\x01{"colour":"green","reason":"","bundle":"20261130.1"}')),
+                    "group_id": bus,
                 },
             ),
             (
@@ -522,6 +528,7 @@ def compare_answers(door: Http, peer: Http, maker: Maker) -> None:
     events[5]["at"] = "yesterday"
     events[6]["code"] = "035099999999"
     events[7]["boot"] = "x"
+    events[8]["group"] = "x"
     body = json.dumps(batch).encode()
     told: list[list[Any]] = []
     for one in (door, peer):

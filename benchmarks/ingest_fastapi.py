@@ -65,6 +65,7 @@ class Event(BaseModel):
     mono: Annotated[float | None, _loose(float)] = None
     offline: Annotated[bool | None, _loose(bool)] = None
     verdict: Annotated[Shown | None, _loose(Shown)] = None
+    group: Annotated[UUID | None, _loose(UUID)] = None
 
 
 class BatchIn(BaseModel):
@@ -280,6 +281,7 @@ def _row(number: int, raw: Any, body: BatchIn, now: datetime, since: datetime) -
         "mono": None,
         "offline": None,
         "shown": None,
+        "group": None,
         "hash": hashlib.blake2b(text.encode(), digest_size=16, key=PAYLOAD_SECRET).hexdigest(),
     }
     try:
@@ -293,6 +295,7 @@ def _row(number: int, raw: Any, body: BatchIn, now: datetime, since: datetime) -
         return row
     row |= {"id": event.id, "place_code": event.place, "direction": event.direction, "method": event.method}
     row |= {"seq": event.seq, "boot": event.boot, "offline": event.offline, "at_said": event.at}
+    row["group"] = event.group
     row["mono"] = None if event.mono is None else int(event.mono)
     row["shown"] = None if event.verdict is None else event.verdict.model_dump_json()
     row["at"], row["quality"], row["flags"] = _corrected(event, body, now, since)

@@ -14,13 +14,15 @@ from urllib.parse import urlsplit
 import numpy as np
 import segno
 from PIL import Image, ImageDraw, ImageFilter
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, Playwright, expect
 
 from khien.kernel.places.models import Place
 from khien.kernel.staff import Role
 from khien.kernel.staff.reads import actor_of_account
 from khien.kernel.staff.verbs import make_enrolment_code
 from tests.factories import make_account
+from tests.journeys.camera import camera_flags
+from tests.journeys.conftest import CHROMIUM, FLAGS
 
 WAIT_MS = 30_000
 APP = "/checkpoints/gate/"
@@ -133,6 +135,21 @@ def colour(page: Page, wanted: str) -> None:
 
 def queue(page: Page, waiting: int) -> None:
     expect(page.locator("#state-queue")).to_have_attribute("data-waiting", str(waiting), timeout=WAIT_MS)
+
+
+def burst(page: Page, text: str, *, end: str = "Enter") -> None:
+    """What a hand scanner does: a key a millisecond, then Enter, wherever the focus is."""
+    page.evaluate(
+        "([text, end]) => { for (const key of [...[...text], end]) {"
+        " const how = { key, bubbles: true, cancelable: true, composed: true };"
+        " (document.activeElement ?? document.body).dispatchEvent(new KeyboardEvent('keydown', how)); } }",
+        [text, end],
+    )
+
+
+def camera_of(playwright: Playwright, video: Path) -> Browser:
+    """A browser that sees the video through its camera."""
+    return playwright.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS, *camera_flags(video)])
 
 
 def film_of_many(

@@ -54,6 +54,13 @@ def test_every_type_comes_back_as_it_went_in(table: str) -> None:
     ]
 
 
+def test_what_is_masked_is_null(table: str) -> None:
+    ids = [uuid4() for _n in range(3)]
+    column = np.frombuffer(b"".join(one.bytes for one in ids), "V16")
+    copy_columns(table, {"n": np.arange(3), "id": np.ma.MaskedArray(column, np.array([False, True, False]))})
+    assert [row[5] for row in rows_of(table)] == [ids[0], None, ids[2]]
+
+
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.text(st.characters(exclude_characters="\0", codec="utf-8"), max_size=12), max_size=60))
 def test_texts_of_all_lengths_stay_with_their_rows(words: list[str]) -> None:

@@ -92,7 +92,11 @@ def _binary(columns: list[Column]) -> Iterator[bytes]:
 
 
 def _encoded(column: Column) -> tuple[Column, Column]:
-    """The width of each value in octets (-1 for NULL), and the values in network order."""
+    """The width of each value in octets (-1 for NULL: not a time, or masked), and the values in network order."""
+    if isinstance(column, np.ma.MaskedArray):
+        size, values = _encoded(column.data)
+        size[np.ma.getmaskarray(column)] = -1
+        return size, values
     size = np.full(len(column), column.dtype.itemsize, np.int32)
     if column.dtype.kind == "M":
         unit = np.datetime_data(column.dtype)[0]

@@ -18,6 +18,7 @@ from django.test import Client
 
 from khien.kernel import clock
 from khien.kernel.audit.models import AuditLine
+from khien.kernel.certificates import trust
 from khien.kernel.errors import Conflict, Invalid, NotFound
 from khien.kernel.people import verbs as people
 from khien.kernel.people.models import Person
@@ -260,6 +261,15 @@ def test_a_device_fetches_only_what_is_new(market) -> None:
     verbs.build_bundle(SYSTEM)
     assert phone.get("/bundle", **{"If-None-Match": tag}).status_code == 200
     assert phone.get("/bundle/" + "0" * 64).status_code == 404
+
+
+def test_a_device_is_told_what_each_signer_of_certificates_may_sign_and_until_when(market) -> None:
+    known = {signer.kid: signer for some in trust.current().signers.values() for signer in some}
+    told = Phone(market.unit).bundle()["signers"]
+    assert {octets(one["kid"]): (one["uses"], one["until"]) for one in told} == {
+        kid: (sorted(signer.uses), int(signer.valid_until.timestamp())) for kid, signer in known.items()
+    }
+    assert told
 
 
 def test_no_identity_number_is_in_what_a_device_gets(market) -> None:

@@ -97,7 +97,8 @@ class BatchIn(BatchHead):
     An event: `id` (UUID made by the device), `place` (code or address of the poster), `at` (ISO 8601 with offset, the
     device's wall clock), `direction` (in, out, unknown), `method` (camera, hid, manual), `code` (what was read) or
     `sealed` (the code, sealed for the installation). Optional: `seq` (counted by the device over all its events, from
-    1), `boot` and `mono` (as of the batch, at the scan), `verdict` {`colour`, `reason`, `bundle`} as shown, `offline`.
+    1), `boot` and `mono` (as of the batch, at the scan), `verdict` {`colour`, `reason`, `bundle`} as shown, `offline`,
+    `group` (UUID, the same for all who came together).
     Each event is answered by itself, so a malformed one never blocks the others. An event that is sent again is sent
     unchanged.
     """

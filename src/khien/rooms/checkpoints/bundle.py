@@ -271,13 +271,22 @@ def places_of(device: Device) -> list[dict[str, str]]:
     ]
 
 
-def trusted_signers() -> list[dict[str, str]]:
-    """Who may sign health certificates: `{kid, spki, country}`; none without the kernel's trust list."""
+def trusted_signers() -> list[dict[str, Any]]:
+    """Who may sign health certificates: `{kid, spki, country, uses, until}`; none without the kernel's trust list.
+
+    `uses` are the kinds that the signer may sign (none: any), `until` the last second in which it may (Unix time).
+    """
     if util.find_spec("khien.kernel.certificates") is None:
         return []
     trust = import_module("khien.kernel.certificates.trust").current()
     return [
-        {"kid": _text(signer.kid), "spki": _text(_spki(signer.key)), "country": signer.country}
+        {
+            "kid": _text(signer.kid),
+            "spki": _text(_spki(signer.key)),
+            "country": signer.country,
+            "uses": sorted(signer.uses),
+            "until": int(signer.valid_until.timestamp()),
+        }
         for signers in trust.signers.values()
         for signer in signers
     ]

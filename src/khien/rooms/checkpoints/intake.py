@@ -7,9 +7,9 @@ An event is a JSON object, made by the device and never changed::
 
 Instead of `code` it may hold `sealed` (see `sealing`). Optional, and ignored where it is not what it should be:
 `seq` (1, 2, 3 … counted by the device over all its events), `boot` (UUID of the page's start) with `mono` (ms since
-then), `offline` (bool), `verdict` {`colour`, `reason`, `bundle`} as the device showed it. Only the system itself may
-name a `person` (id) instead of a `code`, a `place` by id, and `flags`. Of somebody without any code `about` says
-who (see `typed`).
+then), `offline` (bool), `verdict` {`colour`, `reason`, `bundle`} as the device showed it, `group` (UUID, the same for
+all who came together: a family, a bus). Only the system itself may name a `person` (id) instead of a `code`, a `place`
+by id, and `flags`. Of somebody without any code `about` says who (see `typed`).
 """
 
 from __future__ import annotations
@@ -139,6 +139,7 @@ class Reading:
     mono: int | None = None
     offline: bool | None = None
     shown: str | None = None
+    group: str | None = None
     flags: tuple[str, ...] = ()
     reason: str = ""
     again: str = ""
@@ -176,7 +177,7 @@ class Reader:
         self._hasher = identity.Hasher()
         self._key = settings.SECRET_KEY.encode()[:64]
         self._places: dict[str, tuple[str, int | None]] = {}
-        self._boots: dict[str, str | None] = {}
+        self._uuids: dict[str, str | None] = {}
         self._verdicts: dict[tuple[Any, Any, Any], str | None] = {}
 
     def read(self, events: Sequence[Any]) -> list[Reading]:
@@ -239,19 +240,25 @@ class Reader:
     def _about_the_device(self, reading: Reading, get: Any) -> None:
         """What is optional: nothing of it can make an event unusable."""
         seq, mono, offline, shown = get("seq"), get("mono"), get("offline"), get("verdict")
+        boot, group = get("boot"), get("group")
         if type(seq) is int and 0 < seq <= LARGEST_SEQ:
             reading.seq = seq
-        boot = get("boot")
         if type(boot) is str:
-            if boot not in self._boots:
-                self._boots[boot] = _uuid(boot)
-            reading.boot = self._boots[boot]
+            reading.boot = self._shared(boot)
+        if type(group) is str:
+            reading.group = self._shared(group)
         if type(mono) in (int, float) and 0 <= mono < _LONGEST_MONO:
             reading.mono = int(mono)
         if type(offline) is bool:
             reading.offline = offline
         if type(shown) is dict:
             reading.shown = self._shown(shown)
+
+    def _shared(self, text: str) -> str | None:
+        """A UUID that many events of a batch bear."""
+        if text not in self._uuids:
+            self._uuids[text] = _uuid(text)
+        return self._uuids[text]
 
     def _shown(self, shown: dict[str, Any]) -> str | None:
         """The verdict as JSON. Most of a batch are alike."""

@@ -119,6 +119,7 @@ class Scan(models.Model):
     mono = models.BigIntegerField(null=True, help_text="ms since that start")
     offline = models.BooleanField(null=True, help_text="decided by the device alone")
     shown = models.JSONField(null=True, help_text="what the device showed: colour, reason, bundle")
+    group_id = models.UUIDField(null=True, help_text="who came together: a family, a bus")
 
     class Meta:
         managed = False
@@ -257,6 +258,7 @@ class TypedPerson(Scoped):
     linked_at = models.DateTimeField(null=True)
     linked_by = models.BigIntegerField(null=True, help_text="account; null when the machine did")
     dropped_at = models.DateTimeField(null=True, help_text="an officer found nobody")
+    group_id = models.UUIDField(null=True, help_text="of the scan: who came together")
 
     class Meta:
         indexes: ClassVar = [

@@ -21,7 +21,7 @@ from khien.kernel.registries import SearchHit
 from khien.kernel.staff import Actor, Role
 from khien.kernel.staff.models import Device
 from khien.kernel.staff.scope import within
-from khien.rooms.checkpoints import typed
+from khien.rooms.checkpoints import groups, typed
 from khien.rooms.checkpoints.models import HeldScan, PassCard, TypedPerson
 
 PANEL_DAYS = 14
@@ -178,12 +178,13 @@ def is_behind(device: Device, now: datetime) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class TypedIn:
-    """Somebody whom a guard typed in, with the people whom it may be."""
+    """Somebody whom a guard typed in, with the people whom it may be, and with whom they came."""
 
     row: TypedPerson
     said: typed.Typed
     place: Place | None
     likely: list[Person]
+    party: groups.Party | None = None
 
 
 def typed_people(actor: Actor) -> QuerySet[TypedPerson]:
@@ -196,6 +197,7 @@ def typed_people(actor: Actor) -> QuerySet[TypedPerson]:
 def with_candidates(actor: Actor, rows: Sequence[TypedPerson]) -> list[TypedIn]:
     """What was typed, opened for the one who links it; the look is written down."""
     places = Place.objects.in_bulk({row.place_id for row in rows})
+    parties = groups.of_groups(actor, {row.group_id for row in rows if row.group_id is not None})
     found = []
     for row in rows:
         said = typed.opened(row)
@@ -203,7 +205,9 @@ def with_candidates(actor: Actor, rows: Sequence[TypedPerson]) -> list[TypedIn]:
         likely = people.find_by_number(actor, said.phone) if said.phone else []
         near = people.search(actor, text, limit=MOST_CANDIDATES).people
         likely = [*likely, *(one for one in near if one not in likely)][:MOST_CANDIDATES]
-        found.append(TypedIn(row, said, places.get(row.place_id), likely))
+        party = None if row.group_id is None else parties.get(row.group_id)
+        with_them = None if party is None else party.without_one()
+        found.append(TypedIn(row, said, places.get(row.place_id), likely, with_them))
     persons = sorted({one.pk for row in found for one in row.likely})
     read(actor, "checkpoints.typed_people", persons=persons, rows=[row.pk for row in rows])
     return found
@@ -232,7 +236,8 @@ def valid_card(person_id: int, kind: str, at: datetime) -> PassCard | None:
 
 
 def recent_stays(actor: Actor, person_id: int) -> dict[str, Any] | None:
-    """For the person page: where the person was in the last 14 days, for those who trace or care for them."""
+    """For the person page: where the person was in the last 14 days and with whom they came, for those who trace or
+    care for them."""
     now = clock.now()
     try:
         stays = presence.of_person(actor, person_id, now - timedelta(days=PANEL_DAYS), now, limit=50)
@@ -243,6 +248,7 @@ def recent_stays(actor: Actor, person_id: int) -> dict[str, Any] | None:
     cards = list(PassCard.objects.seen_by(actor).filter(person_id=person_id, revoked_at__isnull=True))
     return {
         "stays": [(stay, places.get(stay.place_id)) for stay in stays],
+        "parties": groups.of_person(actor, person_id, now - timedelta(days=PANEL_DAYS)),
         "days": PANEL_DAYS,
         "cards": cards,
         "can_issue": can_issue,

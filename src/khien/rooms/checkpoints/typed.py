@@ -87,7 +87,15 @@ def person_of(typed: Typed) -> int | None:
     return ids.pop() if len(ids) == 1 else None
 
 
-def row(typed: Typed, *, unit_id: int, place_id: int, at: datetime, person_id: int | None) -> TypedPerson:
+def row(
+    typed: Typed,
+    *,
+    unit_id: int,
+    place_id: int,
+    at: datetime,
+    person_id: int | None,
+    group_id: str | None = None,
+) -> TypedPerson:
     """The row that keeps it, sealed."""
     key = keys.current("identity-cipher")
     nonce = secrets.token_bytes(12)
@@ -101,6 +109,7 @@ def row(typed: Typed, *, unit_id: int, place_id: int, at: datetime, person_id: i
         key_id=key.id,
         person_id=person_id,
         linked_at=None if person_id is None else clock.now(),
+        group_id=group_id,
     )
 
 

@@ -252,6 +252,8 @@ def texts() -> dict[str, object]:
             "Dòng {line} không đọc được: cần họ tên và năm sinh, điện thoại hoặc nơi đến; hoặc một số giấy tờ."
         ),
         "typedMore": _("Cần họ tên, và năm sinh bốn chữ số."),
+        "updateReady": _("Có bản mới của ứng dụng: mở “Ca trực và thiết bị” để cập nhật khi đã gửi hết."),
+        "torchFailed": _("Không bật được đèn của máy này."),
         "updateBlocked": _("Còn {count} lượt chưa gửi: gửi hết rồi mới cập nhật."),
         "factDevice": _("Thiết bị"),
         "factUnit": _("Đơn vị"),

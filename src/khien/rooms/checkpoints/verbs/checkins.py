@@ -126,6 +126,7 @@ def check_in_by_poster(
             "at": now.isoformat(),
             "direction": direction,
             "method": Method.PHONE,
+            **({"group": str(event_id)} if names else {}),
             "flags": flags if n == 0 else [*flags, SELF_TYPED],
             **one,
         }

@@ -229,16 +229,17 @@ WITH given AS MATERIALIZED (
         %(person)s::bigint[], %(kind)s::varchar[], %(subject)s::varchar[], %(direction)s::varchar[],
         %(method)s::varchar[], %(at)s::timestamptz[], %(at_said)s::timestamptz[], %(quality)s::varchar[],
         %(flags)s::varchar[], %(seq)s::bigint[], %(boot)s::uuid[], %(mono)s::bigint[], %(offline)s::boolean[],
-        %(shown)s::jsonb[])
+        %(shown)s::jsonb[], %(group)s::uuid[])
     AS e (n, id, hash, stored, place_id, person_id, subject_kind, subject, direction, method, at, at_said, quality,
-        flags, seq, boot, mono, offline, shown)
+        flags, seq, boot, mono, offline, shown, group_id)
 ), ids AS (
     INSERT INTO checkpoints_scanid (sender, id, day, payload_hash) SELECT %(sender)s, id, %(day)s, hash FROM given
 ), scans AS (
     INSERT INTO checkpoints_scan (day, id, sender, client_id, place_id, person_id, subject_kind, subject, direction,
-        method, at, at_said, time_quality, received_at, flags, seq, boot, mono, offline, shown)
+        method, at, at_said, time_quality, received_at, flags, seq, boot, mono, offline, shown, group_id)
     SELECT %(day)s, number, %(sender)s, id, place_id, person_id, subject_kind, subject, direction,
-        method, at, at_said, quality, %(received)s, string_to_array(flags, '|'), seq, boot, mono, offline, shown
+        method, at, at_said, quality, %(received)s, string_to_array(flags, '|'), seq, boot, mono, offline, shown,
+        group_id
     FROM given WHERE stored
 ), due AS (
     INSERT INTO checkpoints_due (person_id, day)
@@ -315,6 +316,7 @@ def _keep_typed(readings: list[Reading], places: dict[tuple[str, int | None], _K
                 place_id=place.id,
                 at=reading.at,
                 person_id=reading.person_id,
+                group_id=reading.group,
             )
         )
     if rows:
@@ -423,6 +425,7 @@ def _columns(readings: list[Reading], places: dict[tuple[str, int | None], _Know
         "mono": _array([r.mono for r in readings]),
         "offline": _array([r.offline for r in readings]),
         "shown": _quoted([r.shown for r in readings]),
+        "group": _array([r.group for r in readings]),
     }
 
 

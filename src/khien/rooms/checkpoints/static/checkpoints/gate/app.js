@@ -20,6 +20,7 @@ const TICK_MS = 15_000;
 const REPORT_MS = 60_000;
 const CLOCK_MS = 120_000;
 const KIOSK_CLEAR_MS = 6_000;
+const UPDATE_MS = 3_600_000;
 const READER = `${at.base}checkpoints/reader.js`;
 
 let device = null;
@@ -29,7 +30,7 @@ let sender = null;
 let settings = { place: "", direction: "in", mute: false };
 let group = null;
 let shown = { id: "", asked: 0 };
-let lastSeen = { text: "", at: Number.NEGATIVE_INFINITY };
+const sights = new Map(); // {at} of what the camera saw lately: codes, and passes
 let clockOffset = 0;
 let camera = null;
 let busy = Promise.resolve();
@@ -38,14 +39,31 @@ let clearing = 0;
 // Verdicts
 
 async function taken(said, method, since) {
-  const now = performance.now();
-  const same = document.body.classList.contains("kiosk") ? SAME_KIOSK_MS : SAME_MS;
-  const again = method === "camera" && said === lastSeen.text && now - lastSeen.at < same;
-  if (method === "camera") lastSeen = { text: said, at: now };
-  if (again) return;
+  if (method === "camera" && isAgain(said)) return;
   // One at a time: a second code waits until the first one is kept.
   busy = busy.then(() => take(said, method, since)).catch(broken);
   await busy;
+}
+
+// A code stays before the camera for as long as its bearer likes: it counts once until it has been away for a while.
+function isAgain(what) {
+  const now = performance.now();
+  const same = document.body.classList.contains("kiosk") ? SAME_KIOSK_MS : SAME_MS;
+  for (const [other, { at }] of sights) if (now - at >= SAME_KIOSK_MS) sights.delete(other);
+  const sight = sights.get(what) ?? { at: Number.NEGATIVE_INFINITY };
+  const again = now - sight.at < same;
+  sight.at = now;
+  sights.set(what, sight);
+  return again;
+}
+
+// A phone's pass changes its text every few seconds and is the same pass: seen as either, it is seen as both.
+function isSamePass(said, { kind, numbers }) {
+  if (kind !== "pass" || !numbers.length) return false;
+  const pass = numbers[0].join(" ");
+  const again = isAgain(pass);
+  sights.set(said, sights.get(pass));
+  return again;
 }
 
 async function take(said, method, since) {
@@ -53,6 +71,7 @@ async function take(said, method, since) {
   const seen = await read(said, bundle?.payload ?? { pass_keys: [], signers: [] }, Date.now() + clockOffset);
   if (seen.kind === "place") return choosePlace(seen.place);
   if (seen.kind === "enrolment") return undefined;
+  if (method === "camera" && isSamePass(said, seen)) return undefined;
   if (!settings.place && (seen.send ?? "") !== "") return tell({ colour: "grey", word: text.choosePlace, reason: text.placeFirst });
   const verdict = await judge(seen, bundle, text);
   if (!seen.masked && verdict.name) verdict.name = mask(verdict.name);
@@ -383,7 +402,7 @@ function listen() {
     showGroup();
   });
   by("kiosk-open").addEventListener("click", () => kiosk(!document.body.classList.contains("kiosk")));
-  by("torch").addEventListener("click", ({ target }) => press(target, (on) => camera.torch(on)));
+  by("torch").addEventListener("click", ({ target }) => press(target, lamp));
   by("mute").addEventListener("click", ({ target }) =>
     press(target, (on) => {
       settings.mute = on;
@@ -412,10 +431,16 @@ async function wakeUp() {
   await report();
 }
 
+// What cannot be done leaves the button as it was.
 async function press(button, act) {
   const on = button.getAttribute("aria-pressed") !== "true";
-  await act(on);
-  button.setAttribute("aria-pressed", String(on));
+  if ((await act(on)) !== false) button.setAttribute("aria-pressed", String(on));
+}
+
+async function lamp(on) {
+  const done = await camera.torch(on).then(() => true, () => false);
+  banner("torch", done ? "" : text.torchFailed, "orange");
+  return done;
 }
 
 async function typedIn(event) {
@@ -460,6 +485,7 @@ function kiosk(on) {
 }
 
 async function openMenu() {
+  by("menu-problem").textContent = "";
   const health = await refreshQueue();
   const durable = await navigator.storage.persisted();
   showFacts(by("menu-facts"), [
@@ -499,10 +525,14 @@ async function installed() {
   if (!navigator.serviceWorker) return;
   const registration = await navigator.serviceWorker.register(at.worker, { scope: new URL(at.worker, location.href).pathname.replace(/[^/]*$/, "") });
   const offer = () => {
-    by("update").hidden = !(registration.waiting && navigator.serviceWorker.controller);
+    const ready = Boolean(registration.waiting && navigator.serviceWorker.controller);
+    by("update").hidden = !ready;
+    banner("update", ready ? text.updateReady : "", "plain");
   };
   registration.addEventListener("updatefound", () => registration.installing?.addEventListener("statechange", offer));
   offer();
+  // A gate stays open for days, and browsers look for a new version only when a page is opened.
+  setInterval(() => registration.update().catch(() => {}), UPDATE_MS);
   by("update").addEventListener("click", async () => {
     const health = await refreshQueue();
     if (health.count) {
@@ -545,10 +575,13 @@ function listenForCode() {
     await navigator.storage.persist();
     location.reload();
   });
+  let looking = null;
   by("enrol-camera").addEventListener("click", () => {
     const video = by("enrol-video");
     video.hidden = false;
-    const looking = new Camera(video, READER, (said) => {
+    by("enrol-problem").textContent = "";
+    looking?.stop();
+    looking = new Camera(video, READER, (said) => {
       const found = /#([0-9A-Z]{10})$/i.exec(said) ?? /^([0-9A-Z]{10})$/i.exec(said);
       if (!found) return;
       looking.stop();
@@ -575,6 +608,7 @@ async function start() {
   group = (await store.get("group")) ?? null;
   sender = new Sender(device, at.scans, boot, {
     answer: answered,
+    live: () => shown.id,
     clock: setClock,
     refused,
     changed: () => {

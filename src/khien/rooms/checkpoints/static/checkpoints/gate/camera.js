@@ -49,6 +49,8 @@ export class Camera {
   stop() {
     this.stopped = true;
     this.track?.stop();
+    this.worker?.terminate();
+    this.worker = null;
     this.video.srcObject = null;
   }
 

@@ -165,15 +165,27 @@ async function readCertificate(said, signers) {
     const claims = decode(message.payload);
     // 1 is the European content, -6 that of the World Health Organization.
     const content = claims.get(-260)?.get(1) ?? claims.get(-260)?.get(-6);
+    if (!mayHaveSigned(signer, content, seconds(claims.get(6)))) return { kind: "certificate", forged: "wrong_use", numbers: [] };
     const given = content?.get("nam") ?? new Map();
     const told = [given.get("fn"), given.get("gn")].filter(Boolean).join(" ");
     const name = clean(told || given.get("fnt") || content?.get("n") || "");
     const year = Number(/^\d{4}/.exec(String(content?.get("dob") ?? ""))?.[0]) || undefined;
     const found = { kind: "certificate", country: claims.get(1) ?? signer.country ?? "", name, year, numbers: [] };
-    return { ...found, expires: Number(claims.get(4)) * 1000, what: contentOf(content), send: said };
+    return { ...found, expires: seconds(claims.get(4)) * 1000, what: contentOf(content), send: said };
   } catch {
     return { kind: "certificate", forged: "malformed", numbers: [] };
   }
+}
+
+// Seconds since 1970, plain or in CBOR's tag 1.
+const seconds = (value) => Number(value?.value ?? value);
+const USES = { v: "vaccination", t: "test", r: "recovery" };
+
+// A signer may sign the kinds that its own certificate names (none: any), and only while that certificate holds.
+function mayHaveSigned({ uses = [], until = Number.POSITIVE_INFINITY }, content, issued) {
+  if (issued > until) return false;
+  const kinds = Object.keys(USES).filter((letter) => content?.get(letter) && content.get(letter).length !== 0);
+  return !uses.length || kinds.every((letter) => uses.includes(USES[letter]));
 }
 
 function contentOf(content) {

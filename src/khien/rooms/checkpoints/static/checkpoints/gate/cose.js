@@ -1,11 +1,13 @@
-// COSE_Sign1 (RFC 9052) with ES256 or PS256, verified by WebCrypto: our passes and health certificates.
+// COSE_Sign1 (RFC 9052) with ES256 or PS256, verified by WebCrypto: health certificates. Twin of kernel/signing/cose.py.
 import { fromBase64, same, utf8 } from "./bytes.js";
 import { Tagged, decode } from "./cbor.js";
 
 const SIGN1 = 18;
 const CWT = 61;
 const ALG = 1;
+const CRIT = 2;
 const KID = 4;
+const MIN_RSA_BITS = 2048;
 export const ES256 = -7;
 export const PS256 = -37;
 
@@ -18,35 +20,30 @@ export function open(octets) {
   const [header, loose, payload, signature] = message;
   if (![header, payload, signature].every((part) => part instanceof Uint8Array)) throw new Error("cose");
   const known = header.length ? decode(header) : new Map();
-  if (!(known instanceof Map) || !(loose instanceof Map)) throw new Error("cose");
+  if (!(known instanceof Map) || !(loose instanceof Map) || known.has(CRIT)) throw new Error("cose");
   // What is under the signature wins.
   const alg = known.get(ALG) ?? loose.get(ALG);
   const kid = known.get(KID) ?? loose.get(KID);
   if (![ES256, PS256].includes(alg)) throw new Error("cose: algorithm");
   if (!(kid instanceof Uint8Array)) throw new Error("cose: kid");
-  if (alg === ES256 && signature.length !== 64) throw new Error("cose: signature");
   return { alg, kid, protected: header, payload, signature };
 }
 
-const HOW = {
-  [ES256]: {
-    key: { name: "ECDSA", namedCurve: "P-256" },
-    check: { name: "ECDSA", hash: "SHA-256" },
-  },
-  [PS256]: {
-    key: { name: "RSA-PSS", hash: "SHA-256" },
-    check: { name: "RSA-PSS", saltLength: 32 },
-  },
-};
+const RSA = { key: { name: "RSA-PSS", hash: "SHA-256" }, check: { name: "RSA-PSS", saltLength: 32 } };
+const curve = (namedCurve) => ({ key: { name: "ECDSA", namedCurve }, check: { name: "ECDSA", hash: "SHA-256" } });
+// RFC 9053, section 2.1, lets ES256 go with other curves, and some issuers use P-384: the length tells which.
+const CURVES = { 64: curve("P-256"), 96: curve("P-384") };
 const imported = new Map();
 
-async function keyOf(spki, alg) {
-  const name = `${alg} ${spki}`;
+// How the message can have been signed; undefined for a signature of another length.
+const howOf = (message) => (message.alg === PS256 ? RSA : CURVES[message.signature.length]);
+
+// The key, or null when it is of another kind.
+async function keyOf(spki, how) {
+  const name = `${how.key.namedCurve ?? how.key.name} ${spki}`;
   if (!imported.has(name)) {
-    const key = await crypto.subtle
-      .importKey("spki", fromBase64(spki), HOW[alg].key, false, ["verify"])
-      .catch(() => null);
-    imported.set(name, key);
+    const key = await crypto.subtle.importKey("spki", fromBase64(spki), how.key, false, ["verify"]).catch(() => null);
+    imported.set(name, key?.algorithm.modulusLength < MIN_RSA_BITS ? null : key);
   }
   return imported.get(name);
 }
@@ -56,9 +53,10 @@ export async function signerOf(message, signers) {
   const likely = signers.filter((signer) => same(fromBase64(signer.kid), message.kid));
   if (!likely.length) return { signer: null, why: "unknown_key" };
   const signed = structure(message);
-  for (const signer of likely) {
-    const key = await keyOf(signer.spki, message.alg);
-    if (key && (await crypto.subtle.verify(HOW[message.alg].check, key, message.signature, signed))) {
+  const how = howOf(message);
+  for (const signer of how ? likely : []) {
+    const key = await keyOf(signer.spki, how);
+    if (key && (await crypto.subtle.verify(how.check, key, message.signature, signed))) {
       return { signer, why: "" };
     }
   }

@@ -8,7 +8,7 @@ const FIRST_MS = 2_000;
 const LONGEST_MS = 300_000;
 
 export class Sender {
-  // `on` = {answer(answer), clock(offsetMs), refused(fault), changed()}
+  // `on` = {answer(answer), clock(offsetMs), refused(fault), changed(), live()}: `live` names the scan on the screen.
   constructor(device, address, boot, on) {
     Object.assign(this, { device, address, boot, on, failures: 0, timer: 0, offline: false });
   }
@@ -23,7 +23,7 @@ export class Sender {
       clearTimeout(this.timer);
       try {
         for (let events = await store.waiting(BATCH); events.length; events = await store.waiting(BATCH)) {
-          await this.batch(portion(events));
+          await this.batch(...this.next(events));
           this.failures = 0;
           this.offline = false;
           this.on.changed();
@@ -43,9 +43,18 @@ export class Sender {
     });
   }
 
-  async batch(events) {
+  // The front of the queue, and whether the server is asked what to show. Only of the scan on the screen: all others
+  // were judged here, and their colours would be computed, and their people named, for nobody.
+  next(events) {
+    const live = events.findIndex((event) => event.id === this.on.live());
+    if (live === 0) return [events.slice(0, 1), true];
+    return [portion(live < 0 ? events : events.slice(0, live)), false];
+  }
+
+  async batch(events, verdicts) {
     const sent = new Date();
-    const body = { sent_at: sent.toISOString(), boot: this.boot, sent_mono: Math.round(performance.now()), events };
+    const clocks = { sent_at: sent.toISOString(), boot: this.boot, sent_mono: Math.round(performance.now()) };
+    const body = { ...clocks, verdicts, events };
     let reply;
     try {
       reply = await post(this.device, this.address, body);

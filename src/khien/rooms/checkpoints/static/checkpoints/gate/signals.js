@@ -19,7 +19,12 @@ export function wake() {
 
 export function signal(colour, mute) {
   navigator.vibrate?.(PULSES[colour]);
-  if (mute || !context || context.state !== "running") return;
+  if (mute || !context) return;
+  // A call or another app may have taken the sound away; the next verdict has it again.
+  if (context.state !== "running") {
+    context.resume().catch(() => {});
+    return;
+  }
   for (const [pitch, after, length] of TUNES[colour]) {
     const start = context.currentTime + after / 1000;
     const end = start + length / 1000;
