@@ -182,3 +182,12 @@ class CoverageFilter(forms.Form):
     day = forms.DateField(
         label=_("Đến ngày"), required=False, widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
     )
+    measure = forms.ChoiceField(
+        label=_("Tô màu bản đồ theo"),
+        required=False,
+        choices=[
+            ("active", _("nơi đang mở có quét")),
+            ("exit", _("lượt ở lại có quét ra")),
+            ("silent", _("thiết bị im lặng")),
+        ],
+    )
