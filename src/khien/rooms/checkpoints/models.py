@@ -274,6 +274,8 @@ class TypedPerson(Scoped):
 
 # Posters, printing and coverage have a file of their own; Django looks for models here.
 from khien.rooms.checkpoints.poster_models import (  # noqa: E402
+    CardList,
+    CardRow,
     CommuneCoverage,
     PlaceCoverage,
     Poster,
@@ -283,6 +285,8 @@ from khien.rooms.checkpoints.poster_models import (  # noqa: E402
 )
 
 __all__ = [
+    "CardList",
+    "CardRow",
     "CommuneCoverage",
     "Direction",
     "Due",
