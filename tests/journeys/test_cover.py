@@ -13,8 +13,9 @@ from khien.kernel.audit.models import AuditLine
 from khien.kernel.staff import Role, system_actor
 from khien.kernel.units.models import AdminUnit
 from khien.rooms.checkpoints import jobs, verbs
+from khien.rooms.checkpoints.models import PlaceCoverage
 from khien.rooms.declarations.models import Declaration
-from tests.factories import make_account
+from tests.factories import make_account, make_place, make_unit
 from tests.journeys.conftest import Arrive
 from tests.journeys.test_declarations import shot, tell
 from tests.journeys.test_poster_check_in import path_of
@@ -27,13 +28,26 @@ LAST = "localStorage.getItem('khien.declarations.last')"
 
 
 def test_coverage_on_a_map_by_keyboard(town: Town, arrive: Arrive) -> None:
-    for n, unit in enumerate(town.communes):
-        west, south = 105.9 + 0.06 * (n % 2), 20.5 + 0.06 * (n // 2)
+    district = town.commune.parent
+    assert district is not None
+    others = [make_unit(f"Xã Số {n}", district) for n in range(7)]
+    for n, unit in enumerate([town.commune, *others]):
+        west, south = 105.9 + 0.06 * (n % 4), 20.5 + 0.06 * (n // 4)
         ring = [[west, south], [west + 0.06, south], [west + 0.06, south + 0.06], [west, south + 0.06]]
         shape = {"type": "Polygon", "coordinates": [[*ring, ring[0]]]}
+        pin = None if n == 7 else 0.03
         AdminUnit.objects.filter(pk=unit.pk).update(
-            boundary=shape if n else None, latitude=20.52, longitude=105.92
+            boundary=shape if n < 5 else None,
+            latitude=pin and south + pin,
+            longitude=pin and west + pin,
         )
+        if n:
+            place = make_place(unit, f"Chợ {n}")
+            for day in range(3, 3 + n):
+                PlaceCoverage.objects.create(
+                    place=place, unit=unit, day=at(day, 8).date(), scans=5, stays=4, exits=n % 4
+                )
+    verbs.count_coverage(SYSTEM, first=at(3, 8).date(), last=at(9, 8).date())
     verbs.check_in_by_poster(
         SYSTEM,
         place_code=town.cafe.code,
@@ -53,7 +67,8 @@ def test_coverage_on_a_map_by_keyboard(town: Town, arrive: Arrive) -> None:
     shapes = page.locator("#coverage-map path[role=link]")
     expect(shapes.first).to_be_visible(timeout=WAIT_MS)
     shown = shapes.count()
-    assert shown >= 1
+    assert shown == 7
+    expect(page.get_by_text("Không có trên bản đồ (chưa có ranh giới): ")).to_be_visible()
     words = page.locator("[aria-label='Chú giải'] li").all_inner_texts()
     assert len(words) == 6
     assert sum(int(re.search(r"(\d+) xã", text)[1]) for text in words) == shown  # type: ignore[index]
@@ -64,8 +79,7 @@ def test_coverage_on_a_map_by_keyboard(town: Town, arrive: Arrive) -> None:
     first = page.evaluate("document.activeElement.getAttribute('aria-label')")
     assert re.search(r": (\d+,\d %|không có gì để tính)$", first)
     page.keyboard.press("ArrowRight")
-    if shown > 1:
-        assert page.evaluate("document.activeElement.getAttribute('aria-label')") != first
+    assert page.evaluate("document.activeElement.getAttribute('aria-label')") != first
     name = page.evaluate("document.activeElement.getAttribute('aria-label')").split(":")[0]
     page.keyboard.press("Enter")
     page.wait_for_url(re.compile(r"/checkpoints/coverage/\d+/\?days=7$"))
@@ -140,10 +154,12 @@ def test_a_declaration_made_at_a_desk_is_the_residents_own(town: Town, arrive: A
     visitor.look()
     shot(visitor, "help-done")
     visitor.widen(1100)
-    assert page.evaluate("localStorage.length + sessionStorage.length") == 0
+    stored = page.evaluate("JSON.stringify({ ...localStorage, ...sessionStorage })")
+    assert "declarations" not in stored
+    assert who.name not in stored
     row = Declaration.objects.get()
     assert (row.person_id, row.channel) == (who.person.pk, Declaration.Channel.HELPER)
-    line = AuditLine.objects.filter(verb="declarations.declare").latest("pk")
+    line = AuditLine.objects.filter(act="declarations.declare").latest("pk")
     assert who.person.pk in line.persons
     page.click(".helping >> text=Kết thúc làm giúp")
     page.wait_for_url(f"**/desk/people/{who.person.public_id}/")
@@ -164,6 +180,7 @@ def test_a_phone_keeps_the_last_answers_only_when_asked_and_forgets_them(town: T
         finish()
 
     def finish() -> None:
+        page.locator("[name=filled_by][value=self]").check()
         page.locator("[name=has_symptoms][value=no]").check()
         page.locator("[name=contact][value=no]").check()
         page.locator("[name=companions-0-has_symptoms][value=no]").check()
