@@ -155,7 +155,7 @@ def test_a_declaration_made_at_a_desk_is_the_residents_own(town: Town, arrive: A
     shot(visitor, "help-done")
     visitor.widen(1100)
     stored = page.evaluate("JSON.stringify({ ...localStorage, ...sessionStorage })")
-    assert "declarations" not in stored
+    assert "khien.declarations" not in stored
     assert who.name not in stored
     row = Declaration.objects.get()
     assert (row.person_id, row.channel) == (who.person.pk, Declaration.Channel.HELPER)

@@ -148,6 +148,22 @@ def test_shares_go_down_from_the_province_to_the_place(province: Any) -> None:
         (market.pk, 1, 1, 2),
     ]
     assert coverage.total(make_actor(Role.COMMUNE_OFFICER, other), TODAY, TODAY).scans == 0
+    for n, heard in enumerate((NOON, NOON - timedelta(days=1), None)):
+        Device.objects.create(
+            name=f"Máy {n}",
+            unit=commune,
+            token_hash=str(n),
+            enrolled_at=NOON - timedelta(days=5),
+            enrolled_by=make_account(Role.ADMINISTRATOR, commune),
+            place_ids=[market.pk, shop.pk] if n else [market.pk],
+            last_seen_at=heard,
+            unsent=n,
+        )
+    held = {r.place.pk: r.numbers for r in coverage.places(leader, commune, TODAY, TODAY) if r.place}
+    assert [(n.devices, n.silent, n.behind) for n in (held[market.pk], held[shop.pk])] == [
+        (3, 2, 2),
+        (2, 2, 2),
+    ]
     assert [d.numbers.scans for d in coverage.days(leader, TODAY - timedelta(days=1), TODAY)] == [0, 1]
 
 

@@ -147,7 +147,8 @@ def days(actor: Actor, first: date, last: date, path: str = "") -> list[Row]:
 
 
 def places(actor: Actor, unit: AdminUnit, first: date, last: date) -> list[Row]:
-    """The open places of a commune with their counts, silent ones first."""
+    """The open places of a commune with their counts, silent ones first. Devices are those enrolled for the place alone
+    or among others, as they are today: silent when nothing was heard from them since midnight."""
     found = Place.objects.seen_by(actor).filter(unit__path__startswith=unit.path, closed_at__isnull=True)
     found = found.exclude(kind_id="home").select_related("kind", "unit")
     counts = (
@@ -162,6 +163,7 @@ def places(actor: Actor, unit: AdminUnit, first: date, last: date) -> list[Row]:
         )
     )
     sums: dict[int, dict[str, Any]] = {row["place"]: dict(row) for row in counts}
+    held = _devices_of([place.pk for place in found])
     rows = []
     for place in found:
         counted = sums.get(place.pk, {})
@@ -172,6 +174,7 @@ def places(actor: Actor, unit: AdminUnit, first: date, last: date) -> list[Row]:
             counted.get("active", 0),
             counted.get("of_stays", 0),
             counted.get("of_exits", 0),
+            *held.get(place.pk, (0, 0, 0)),
         )
         rows.append(Row(place.name, numbers, place=place, effect=bound(numbers)))
     return sorted(rows, key=lambda r: (r.numbers.scans, r.label))
@@ -285,6 +288,21 @@ def notices(ids: Iterable[int]) -> list[SilentNotice]:
 
 
 # Devices
+
+
+def _devices_of(place_ids: list[int]) -> dict[int, tuple[int, int, int]]:
+    """Of each place: active devices enrolled for it, how many of them are silent today, how many hold scans."""
+    found: dict[int, tuple[int, int, int]] = {}
+    midnight, wanted = clock.start_of_day(clock.today()), set(place_ids)
+    devices = (
+        Device.objects.filter(state=Device.State.ACTIVE, place_ids__overlap=place_ids) if place_ids else ()
+    )
+    for device in devices:
+        silent = device.last_seen_at is None or device.last_seen_at < midnight
+        for place in wanted.intersection(device.place_ids):
+            number, quiet, behind = found.get(place, (0, 0, 0))
+            found[place] = number + 1, quiet + silent, behind + bool(device.unsent)
+    return found
 
 
 def devices_behind() -> list[int]:
