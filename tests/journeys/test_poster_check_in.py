@@ -19,6 +19,8 @@ from tests.journeys.town import Town, at
 pytestmark = pytest.mark.django_db(transaction=True)
 SYSTEM = system_actor("test")
 WAIT_MS = 30_000
+SLOW_3G = {"offline": False, "latency": 400, "downloadThroughput": 50_000, "uploadThroughput": 50_000}
+QUICK = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
 KEYSTROKE_S = 1 / 3.0
 """A stroke on a phone: 36.2 words a minute, three characters a second (Palin and others, MobileHCI 2019)."""
 
@@ -52,40 +54,69 @@ def test_a_number_and_a_name_in_ten_seconds(town: Town, arrive: Arrive, picture:
     session.on("Network.loadingFinished", lambda event: weight.append(event["encodedDataLength"]))
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.resource_type))
-    # "Slow 3G" of Chromium's own tools: 400 ms away, 400 kbit/s.
-    session.send(
-        "Network.emulateNetworkConditions",
-        {"offline": False, "latency": 400, "downloadThroughput": 50_000, "uploadThroughput": 50_000},
+    trips: list[str] = []
+    stored: set[str] = set()
+    session.on(
+        "Network.requestWillBeSent",
+        lambda event: (
+            trips.append(event["requestId"]) if event["type"] in {"Document", "Stylesheet"} else None
+        ),
     )
+    session.on("Network.requestServedFromCache", lambda event: stored.add(event["requestId"]))
+    session.on(
+        "Network.responseReceived",
+        lambda event: stored.add(event["requestId"]) if event["response"].get("fromDiskCache") else None,
+    )
+    # A cheap phone: a quarter of this machine.
+    session.send("Emulation.setCPUThrottlingRate", {"rate": 4})
+    # "Slow 3G" of Chromium's own tools: 400 ms away, 400 kbit/s.
+    session.send("Network.emulateNetworkConditions", SLOW_3G)
     visitor.open(path_of(town))
-    painted_ms = page.evaluate(
-        "performance.getEntriesByType('paint').find(e => e.name === 'first-contentful-paint').startTime"
+    first_paint = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
+    page.wait_for_function(first_paint)
+    painted_ms = page.evaluate(first_paint)
+    served_ms = page.evaluate(
+        "(([e]) => e.responseStart - e.requestStart)(performance.getEntriesByType('navigation'))"
     )
     carried = sum(weight)
-    session.send(
-        "Network.emulateNetworkConditions",
-        {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1},
+    # Of the wait for the page 400 ms are the network's; the rest is this machine, busy or not.
+    print(
+        f"page: {carried / 1000:.1f} kB in {len(trips)} requests before the first paint, which comes after "
+        f"{painted_ms:.0f} ms on slow 3G with a slow processor ({max(served_ms - 400, 0):.0f} ms of it the server)"
     )
-    print(f"page: {carried / 1000:.1f} kB, first content after {painted_ms:.0f} ms on slow 3G")
-    assert carried < 60_000
+    # What a reader's style sheets, axe and pictures need is not what is measured here.
+    session.send("Emulation.setCPUThrottlingRate", {"rate": 1})
+    session.send("Network.emulateNetworkConditions", QUICK)
     # Time depends on the machine; what must come before the first letters does not: the page and one style sheet.
     assert "font" not in asked
     assert asked.count("stylesheet") == 1
-    assert carried < 20_000, "at 50 kB a second and two round trips of 400 ms: 1.2 s"
+    assert len(trips) == 2
+    assert carried < 8_000, "at 50 kB a second and two round trips of 400 ms: 1 s"
+    assert painted_ms - max(served_ms - 400, 0) <= 3_000
     visitor.look()
     picture(visitor, "poster-390.png")
+    before = len(trips), sum(weight)
+    session.send("Network.emulateNetworkConditions", SLOW_3G)
+    session.send("Emulation.setCPUThrottlingRate", {"rate": 4})
     hand = Hand(page)
     hand.tap("#number")
     hand.type("0912345678")
     hand.tap("#name")
     hand.type("Bình")
-    began = page.evaluate("performance.now()")
     hand.tap("button[value=in]")
     expect(page.locator("#done h1")).to_have_text("Đã ghi nhận: vào", timeout=WAIT_MS)
-    server_s = page.evaluate("performance.now()") / 1000 if began else 0
-    seconds = hand.strokes * KEYSTROKE_S + hand.taps * 1.0 + server_s
-    print(f"{hand.strokes} strokes, {hand.taps} taps, {server_s:.2f} s of page: {seconds:.1f} s")
-    assert seconds <= 10
+    answered_s = page.evaluate("performance.now()") / 1000
+    again = [trip for trip in trips[before[0] :] if trip not in stored]
+    hand_s = hand.strokes * KEYSTROKE_S + hand.taps * 1.0
+    network_s = (len(again) + 2) * 0.4 + (sum(weight) - before[1] + carried) / 50_000
+    print(
+        f"{hand.strokes} strokes, {hand.taps} taps: {hand_s:.1f} s; network of page and check-in: {network_s:.1f} s "
+        f"({len(again)} round trips for the check-in); from the press to the confirmation {answered_s:.2f} s here"
+    )
+    assert len(again) <= 2, "the entry and the confirmation; the style sheet is kept"
+    assert hand_s + network_s <= 10, "from the poster to the confirmation"
+    session.send("Emulation.setCPUThrottlingRate", {"rate": 1})
+    session.send("Network.emulateNetworkConditions", QUICK)
     expect(page.locator(".where")).to_have_text(town.cafe.name)
     clock = page.inner_text("#clock")
     page.wait_for_function("text => document.getElementById('clock').textContent !== text", arg=clock)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import re
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -20,7 +22,7 @@ from khien.kernel.places import verbs as places
 from khien.kernel.residents.models import Allowance
 from khien.kernel.staff import Role, system_actor
 from khien.kernel.staff.reads import RESIDENT_SESSION_KEY
-from khien.rooms.checkpoints import posters, verbs
+from khien.rooms.checkpoints import poster_parts, posters, verbs
 from khien.rooms.checkpoints.models import Scan
 from khien.rooms.checkpoints.verbs import checkins
 from khien.rooms.checkpoints.verbs.passes import text_of
@@ -272,3 +274,23 @@ def test_knowing_a_pass_lets_nobody_read_anything(market: Any, commune: Any) -> 
                 assert answer.status_code < 500, door
                 body = answer.content.decode()
                 assert [s for s in secrets if s in body] == [], (door, answer.status_code)
+
+
+def test_what_a_poster_loads_is_packed_and_kept_for_a_year() -> None:
+    place = make_place(make_province()[2])
+    client = Client(headers={"Accept-Encoding": "gzip"})
+    page = client.get(posters.address(place.code))
+    assert page.headers["Content-Encoding"] == "gzip"
+    text = gzip.decompress(page.content).decode()
+    wanted = re.findall(r'(?:href|src)="(/checkpoints/at/parts/[^"]+)"', text)
+    assert [address.rsplit("/", 1)[1] for address in wanted] == ["poster.css", "poster.js"]
+    for address in (*wanted, wanted[1].replace("poster.js", "step.js")):
+        part = client.get(address)
+        assert part.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+        assert part.headers["Content-Encoding"] == "gzip"
+        plain = Client().get(address)
+        assert "Content-Encoding" not in plain.headers
+        assert gzip.decompress(part.content) == plain.content
+    version = poster_parts.version()
+    assert client.get(wanted[0].replace(version, "0" * 12)).status_code == 404
+    assert client.get(wanted[0].replace("poster.css", "pass.js")).status_code == 404

@@ -17,8 +17,9 @@ from khien.kernel.registries import MeetingsSeen, meetings_seen
 from khien.kernel.rules import verbs as rules
 from khien.kernel.staff import Role, system_actor
 from khien.kernel.staff.models import Device
+from khien.kernel.units.models import AdminUnit
 from khien.rooms.broadcasts.models import Broadcast, Recipient
-from khien.rooms.checkpoints import coverage, jobs, verbs
+from khien.rooms.checkpoints import coverage, coverage_map, jobs, verbs
 from khien.rooms.checkpoints.models import CommuneCoverage, PlaceCoverage, Scan, SilentNotice
 from tests.factories import NOON, make_account, make_actor, make_person, make_place, make_province, make_unit
 from tests.rooms.checkpoints.cards import event
@@ -147,6 +148,22 @@ def test_shares_go_down_from_the_province_to_the_place(province: Any) -> None:
         (market.pk, 1, 1, 2),
     ]
     assert coverage.total(make_actor(Role.COMMUNE_OFFICER, other), TODAY, TODAY).scans == 0
+    for n, heard in enumerate((NOON, NOON - timedelta(days=1), None)):
+        Device.objects.create(
+            name=f"Máy {n}",
+            unit=commune,
+            token_hash=str(n),
+            enrolled_at=NOON - timedelta(days=5),
+            enrolled_by=make_account(Role.ADMINISTRATOR, commune),
+            place_ids=[market.pk, shop.pk] if n else [market.pk],
+            last_seen_at=heard,
+            unsent=n,
+        )
+    held = {r.place.pk: r.numbers for r in coverage.places(leader, commune, TODAY, TODAY) if r.place}
+    assert [(n.devices, n.silent, n.behind) for n in (held[market.pk], held[shop.pk])] == [
+        (3, 2, 2),
+        (2, 2, 2),
+    ]
     assert [d.numbers.scans for d in coverage.days(leader, TODAY - timedelta(days=1), TODAY)] == [0, 1]
 
 
@@ -157,6 +174,61 @@ def test_what_coverage_does_to_tracing_is_measured_where_cases_told(province: An
     assert coverage.effect("", coverage.Numbers(), NOON) is None
     monkeypatch.setattr(meetings_seen, "_entries", {"tracing": lambda path, since: MeetingsSeen(0.214, 9)})
     assert coverage.effect("", numbers, NOON) == coverage.Effect(21, measured=True, cases=9)
+
+
+def test_each_commune_and_day_says_what_tracing_sees_there(province: Any, monkeypatch: Any) -> None:
+    top, district, commune = province
+    other = make_unit("Minh Khai", district)
+    make_place(commune, "Quán", "cafe")
+    make_place(other, "Chợ khác")
+    scan(make_place(commune), make_person("An", commune), 2)
+    jobs.count_coverage()
+    leader = make_actor(Role.LEADER, top)
+    bounds = {r.label: r.effect for r in coverage.communes(leader, TODAY, TODAY)}
+    assert bounds == {
+        other.full_name: coverage.Effect(0, measured=False, cases=0),
+        commune.full_name: coverage.Effect(50, measured=False, cases=0),
+    }
+    (day,) = coverage.days(leader, TODAY, TODAY)
+    assert day.effect == coverage.Effect(33, measured=False, cases=0)
+    told = {"tracing": lambda path, since: MeetingsSeen(0.214, 9) if other.path.startswith(path) else None}
+    monkeypatch.setattr(meetings_seen, "_entries", told)
+    measured = {r.label: r.effect for r in coverage.communes(leader, TODAY, TODAY)}
+    assert measured[other.full_name] == coverage.Effect(21, measured=True, cases=9)
+    assert measured[commune.full_name] == coverage.Effect(50, measured=False, cases=0)
+
+
+def test_the_map_colours_communes_by_classes_in_words(province: Any) -> None:
+    _top, district, commune = province
+    square = {"type": "Polygon", "coordinates": [[[105.9, 20.5], [106, 20.5], [106, 20.6], [105.9, 20.5]]]}
+    AdminUnit.objects.filter(pk=commune.pk).update(boundary=square)
+    commune.refresh_from_db()
+    point, nowhere = make_unit("Có Điểm", district), make_unit("Không Chỗ", district)
+    for unit, pin in ((point, (20.55, 105.95)), (nowhere, (None, None))):
+        AdminUnit.objects.filter(pk=unit.pk).update(latitude=pin[0], longitude=pin[1])
+        unit.refresh_from_db()
+    numbers = coverage.Numbers(open=8, active=2, devices=4, silent=3)
+    rows = [
+        coverage.Row(commune.full_name, numbers, unit=commune),
+        coverage.Row(point.full_name, coverage.Numbers(open=8, active=1), unit=point),
+        coverage.Row(nowhere.full_name, numbers, unit=nowhere),
+    ]
+    drawn = coverage_map.draw(rows, "active", "days=7")
+    assert drawn is not None
+    assert [f["geometry"]["type"] for f in drawn.features] == ["Polygon", "Point"]
+    first = drawn.features[0]["properties"]
+    assert first["text"] == f"{commune.full_name}: 25,0 %"
+    assert first["url"] == f"/checkpoints/coverage/{commune.pk}/?days=7"
+    assert [step.count for step in drawn.legend] == [0, 1, 1, 0, 0, 0]
+    assert first["colour"] == drawn.legend[2].colour
+    assert drawn.missing == [nowhere.full_name]
+    silent = coverage_map.draw(rows, "silent")
+    assert silent is not None
+    assert [step.count for step in silent.legend] == [0, 0, 0, 0, 1, 1], (
+        "nothing to share is a class of its own"
+    )
+    assert silent.features[1]["properties"]["empty"]
+    assert coverage_map.draw(rows[2:]) is None
 
 
 def test_owners_of_silent_places_get_one_message(commune: Any) -> None:
@@ -213,8 +285,10 @@ def test_the_pages_and_the_csv(province: Any) -> None:
     assert "=Chợ" in places_page
     answer = client.get(f"/checkpoints/coverage.csv?unit={commune.pk}&days=7")
     lines = answer.content.decode("utf-8-sig").splitlines()
-    assert "'=Chợ,,1,7,1,0,0,0,0,0" in lines
-    assert f",{TODAY.isoformat()},1,2,1,0,0,0,0,0" in lines
+    assert "'=Chợ,,1,7,1,0,0,0,0,0,0.1429,,,14,0" in lines
+    assert f",{TODAY.isoformat()},1,2,1,0,0,0,0,0,0.5000,,,50,0" in lines
+    assert "≤ 14 %" in places_page, "what a place's coverage does to tracing"
+    assert "6 ngày không thấy gì" in places_page
     assert client.get("/checkpoints/coverage/?days=999&day=x").status_code == 200
     assert client.get(f"/checkpoints/coverage/{make_unit().pk}/").status_code == 404
     assert "Chợ im" in client.get("/checkpoints/coverage/silent/").content.decode()

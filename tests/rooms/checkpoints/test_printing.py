@@ -11,16 +11,19 @@ from typing import Any
 import pytest
 import zxingcpp
 from django.test import Client
+from openpyxl import Workbook
 from PIL import Image
 from pypdf import PdfReader
 
 from khien.kernel import clock
 from khien.kernel.errors import Conflict, Invalid, NotAllowed
+from khien.kernel.people import identity
+from khien.kernel.people.models import Household, IdentityDocument, Person
 from khien.kernel.places import verbs as places
 from khien.kernel.rules import verbs as rules
 from khien.kernel.staff import Role, system_actor
-from khien.rooms.checkpoints import jobs, papers, passes, posters, printing, verbs
-from khien.rooms.checkpoints.models import PassCard, Poster, PrintPart, PrintRun
+from khien.rooms.checkpoints import card_rows, jobs, papers, passes, posters, printing, verbs
+from khien.rooms.checkpoints.models import CardRow, PassCard, Poster, PrintPart, PrintRun
 from tests.factories import NOON, make_account, make_actor, make_person, make_place, make_province, make_unit
 
 pytestmark = pytest.mark.django_db
@@ -43,6 +46,11 @@ def commune() -> Any:
 @pytest.fixture
 def officer(commune: Any) -> Any:
     return make_actor(Role.COMMUNE_OFFICER, commune)
+
+
+def identify(person: Any, number: str) -> None:
+    """The person has an identity card of that number."""
+    IdentityDocument.objects.create(person=person, created_at=clock.now(), **identity.seal("cccd", number))
 
 
 def codes_on(made: bytes, folder: Path, dpi: int = 100) -> list[list[tuple[str, float]]]:
@@ -185,6 +193,132 @@ def test_reissue_ends_the_old_cards_and_the_lost_are_listed(commune: Any, office
         verbs.revoke_pass(officer, card=new, reason="?")
     with pytest.raises(Invalid):
         verbs.order_cards(officer, unit=commune, people=[])
+
+
+def test_a_list_is_printed_as_one_job_and_every_row_is_accounted_for(commune: Any, officer: Any) -> None:
+    an = make_person("Trần Văn An", commune)
+    identify(an, "035191000071")
+    binh, cuc = make_person("Lê Thị Bình", commune), make_person("Ngô Thị Cúc", commune)
+    twins = [make_person("Vũ Văn Đôi", commune) for _n in range(2)]
+    kept = verbs.issue_pass(officer, person=cuc, kind="paper")
+    far = make_person("Người Xã Khác", make_unit("Minh Khai"))
+    identify(far, "035191000072")
+    text = """Họ và tên; Năm sinh; Số CCCD
+035191000071
+Trần Văn An; 1990
+lê thị bình; 05/03/1990
+Ngô Thị Cúc; 1990
+Vũ Văn Đôi; 1990
+035191000072
+Phạm Văn Sai; 035191000071
+035191000099
+
+Chỉ Có Tên"""
+    rows = card_rows.of_text(text)
+    assert [row.line for row in rows] == [2, 3, 4, 5, 6, 7, 8, 9, 11]
+    answer = verbs.order_cards_of_list(officer, unit=commune, rows=rows)
+    assert [row.state for row in answer.rows] == [
+        "stored", "duplicate", "stored", "duplicate", "held", "held", "held", "held", "held"
+    ]  # fmt: skip
+    intake = answer.intake
+    assert (intake.received, intake.stored, intake.duplicate, intake.held) == (9, 2, 2, 5)
+    reasons = list(CardRow.objects.order_by("line").values_list("reason", flat=True))
+    for reason, word in zip(
+        reasons, ("nhiều người", "địa bàn", "tên khác", "địa bàn", "Thiếu số"), strict=True
+    ):
+        assert word in reason
+    for number in ("035191000071", "035191000072", "035191000099"):
+        assert number not in str(list(CardRow.objects.values())), "numbers of a list are not kept"
+    assert intake.run is not None
+    assert intake.run.total == 2
+    jobs.print_run(intake.run.pk)
+    assert set(PassCard.objects.filter(person__in=[an, binh]).values_list("person", flat=True)) == {
+        an.pk,
+        binh.pk,
+    }
+    assert not PassCard.objects.filter(person__in=[*twins, far]).exists()
+    # The same list again: nobody gets a second card, a row that waits waits once.
+    again = verbs.order_cards_of_list(officer, unit=commune, rows=rows).intake
+    assert (again.received, again.stored, again.duplicate, again.held, again.run) == (9, 0, 4, 5, None)
+    assert CardRow.objects.count() == 5
+    # Replacing keeps the history: the old card is there, ended and why.
+    renewed = verbs.order_cards_of_list(officer, unit=commune, rows=rows[3:4], renew=True).intake
+    jobs.print_run(renewed.run.pk)
+    kept.refresh_from_db()
+    assert (kept.revoked_at, kept.revoked_for) == (NOON, "reissued")
+    assert PassCard.objects.filter(person=cuc).count() == 2
+    row = CardRow.objects.order_by("line").first()
+    assert row is not None
+    with pytest.raises(Invalid):
+        verbs.dismiss_card_row(officer, held=row, reason=" ")
+    verbs.dismiss_card_row(officer, held=row, reason="đã chuyển đi")
+    assert printing.held_rows(officer).count() == 4
+    assert printing.held_rows(make_actor(Role.COMMUNE_OFFICER, make_unit())).count() == 0
+    assert verbs.forget_card_lists(clock.today()) == 0
+    assert verbs.forget_card_lists(clock.today() + timedelta(days=1)) == 5
+    assert PrintRun.objects.count() == 2, "the log of printing stays"
+
+
+def test_a_list_may_take_whole_households_and_an_order_one_hamlet(commune: Any, officer: Any) -> None:
+    home = Household.objects.create(unit=commune, address="12 Tổ 3")
+    family = [make_person(f"Đỗ Văn Số {n}", commune) for n in range(3)]
+    Person.objects.filter(pk__in=[p.pk for p in family]).update(household=home)
+    make_person("Ở Nơi Khác", commune)
+    rows = card_rows.of_text("Đỗ Văn Số 1;1990")
+    intake = verbs.order_cards_of_list(officer, unit=commune, rows=rows, households=True).intake
+    assert (intake.stored, intake.household) == (1, 2)
+    assert intake.run is not None
+    assert intake.run.total == 3
+    verbs.stop_printing(officer, run=intake.run)
+    assert verbs.order_cards(officer, unit=commune, address="tổ 3").total == 3
+    with pytest.raises(NotAllowed):
+        verbs.order_cards_of_list(make_actor(Role.TRACER, commune), unit=commune, rows=rows)
+
+
+def test_lists_come_as_text_csv_or_excel(commune: Any) -> None:
+    book = Workbook()
+    sheet = book.active
+    assert sheet is not None
+    sheet.append(["STT", "Họ và tên", "Năm sinh", "Số CCCD"])
+    sheet.append([1, "Trần Văn An", 1990, "035191000071"])
+    out = BytesIO()
+    book.save(out)
+    wanted = card_rows.CardLine(2, "035191000071", "Trần Văn An", 1990)
+    assert card_rows.of_file(out.getvalue()) == [wanted]
+    assert card_rows.of_file("Họ tên,năm sinh,số\nTrần Văn An,1990,035191000071\n".encode()) == [wanted]
+    assert card_rows.of_text("0912 345 678\tTrần Văn An") == [
+        card_rows.CardLine(1, "0912 345 678", "Trần Văn An", None)
+    ]
+    for broken in (b"PK\x03\x04 not a workbook", b"\xff\xfe\x00"):
+        with pytest.raises(Invalid):
+            card_rows.of_file(broken)
+    with pytest.raises(Invalid):
+        card_rows.of_text("035191000071\n" * (card_rows.MOST + 1))
+
+
+def test_the_page_of_a_list(commune: Any) -> None:
+    identify(make_person("Trần Văn An", commune), "035191000071")
+    client = Client()
+    client.force_login(
+        make_account(Role.CLERK, commune), backend="allauth.account.auth_backends.AuthenticationBackend"
+    )
+    assert client.post("/checkpoints/prints/list/", {"unit": commune.pk}).status_code == 422
+    page = client.post(
+        "/checkpoints/prints/list/", {"unit": commune.pk, "text": "035191000071\n035191000099"}
+    ).content.decode()
+    assert "Nhận 2 dòng = 1 in thẻ + 0 đã có + 1 bị giữ." in page
+    assert "035191000099" not in page
+    run = PrintRun.objects.get()
+    assert "Từ danh sách 2 dòng" in client.get(f"/checkpoints/prints/{run.pk}/").content.decode()
+    row = CardRow.objects.get()
+    client.post(f"/checkpoints/prints/list/rows/{row.pk}/dismiss/", {"reason": "sai số"})
+    row.refresh_from_db()
+    assert (row.state, row.note) == ("dismissed", "sai số")
+    leader = Client()
+    leader.force_login(
+        make_account(Role.LEADER, commune), backend="allauth.account.auth_backends.AuthenticationBackend"
+    )
+    assert leader.get("/checkpoints/prints/list/").status_code == 403
 
 
 def test_pages_are_kept_for_some_days_and_the_line_stays(commune: Any, officer: Any) -> None:

@@ -108,6 +108,34 @@ def test_a_company_sends_by_its_own_address_until_it_is_closed(ground: Ground) -
     assert Intake.objects.get().company == company
     verbs.close_company(officer, company=company)
     assert client.get(address).status_code == 404
+    assert client.get("/declarations/company/").status_code == 404, "what it opened ends with it"
+
+
+def test_the_token_of_a_company_leaves_the_address_at_once(ground: Ground) -> None:
+    officer = make_actor(Role.COMMUNE_OFFICER, ground.commune)
+    _company, token = verbs.open_company(officer, unit=ground.commune, name="May Hà Nam")
+    client = Client()
+    assert client.get("/declarations/company/").status_code == 404, "the plain address opens nothing"
+    answer = client.get(f"/declarations/company/{token}/")
+    assert (answer.status_code, answer.headers["Location"]) == (302, "/declarations/company/")
+    cookie = client.cookies["sessionid"]
+    assert cookie["httponly"]
+    assert token not in cookie.value
+    page = client.get("/declarations/company/")
+    assert "May Hà Nam" in page.content.decode()
+    assert token not in page.content.decode()
+    assert "no-store" in page.headers["Cache-Control"]
+    sheet = io.StringIO()
+    csv.writer(sheet, delimiter=";").writerows([HEADER, *GOOD])
+    file = SimpleUploadedFile("a.csv", sheet.getvalue().encode())
+    assert (
+        "3 ghi mới" in client.post("/declarations/company/", {"file": file, "agreed": "on"}).content.decode()
+    )
+    session = client.session
+    session["declarations_company"] = [session["declarations_company"][0], 0]
+    session.save()
+    assert client.get("/declarations/company/").status_code == 404, "after a working day"
+    assert Client().get(f"/declarations/company/{token[:-1]}/").status_code == 404
 
 
 def test_the_template_is_read_back_by_the_reader(ground: Ground) -> None:

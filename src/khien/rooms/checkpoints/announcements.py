@@ -75,6 +75,11 @@ def announce() -> None:
     retention.add(
         "checkpoints.held", RetentionRule(_("Lượt quét bị giữ"), "retention.held", jobs.forget_held)
     )
+    retention.add(
+        "checkpoints.card_lists",
+        RetentionRule(_("Danh sách in thẻ và dòng bị giữ"), "retention.held", verbs.forget_card_lists),
+    )
+    holdings.add("checkpoints.card_lists", Holding("checkpoints.card_lists", "checkpoints_cardlist", "at"))
     retention.add("checkpoints.prints", RetentionRule(_("Trang in"), "retention.prints", verbs.forget_prints))
     retention.add(
         "checkpoints.coverage",

@@ -17,7 +17,7 @@ from khien.kernel import clock, limits
 from khien.kernel.errors import Invalid, NotFound
 from khien.kernel.people.phones import to_e164
 from khien.kernel.places.models import Place
-from khien.kernel.registries import meetings_seen
+from khien.kernel.registries import MeetingsSeen, meetings_seen
 from khien.kernel.rules import reads as rules
 from khien.kernel.staff import Actor, Role
 from khien.kernel.staff.models import Device
@@ -53,16 +53,15 @@ class Numbers:
         """Share of stays with an exit that was scanned and not inferred."""
         return self.exits / self.stays if self.stays else None
 
+    @property
+    def silent_share(self) -> float | None:
+        """Share of device-days on which nothing was received from the device."""
+        return self.silent / self.devices if self.devices else None
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of a table: a unit, a place or a day, with its counts."""
-
-    label: str
-    numbers: Numbers
-    unit: AdminUnit | None = None
-    place: Place | None = None
-    day: date | None = None
+    @property
+    def blind(self) -> int:
+        """Place-days without a scan: no meeting there and then can be seen."""
+        return self.open - self.active
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +72,18 @@ class Effect:
     percent: int
     measured: bool
     cases: int
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of a table: a unit, a place or a day, with its counts and what they do to tracing there."""
+
+    label: str
+    numbers: Numbers
+    unit: AdminUnit | None = None
+    place: Place | None = None
+    day: date | None = None
+    effect: Effect | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +123,14 @@ def communes(actor: Actor, first: date, last: date, path: str = "") -> list[Row]
     counted = seen_rows(actor, first, last, path).values("unit").annotate(**_SUMS)
     sums: dict[int, dict[str, Any]] = {row["unit"]: dict(row) for row in counted}
     units = AdminUnit.objects.select_related("parent").in_bulk(list(sums))
-    rows = [Row(units[pk].full_name, _numbers(found), unit=units[pk]) for pk, found in sums.items()]
+    now = clock.now()
+    # Where nothing was told in all of these units together, nothing was told in any: one question instead of hundreds.
+    ask = _told(path, now) is not None
+    rows = []
+    for pk, found in sums.items():
+        numbers = _numbers(found)
+        seen = effect(units[pk].path, numbers, now) if ask else bound(numbers)
+        rows.append(Row(units[pk].full_name, numbers, unit=units[pk], effect=seen))
     return sorted(rows, key=lambda r: (r.numbers.active_share or 0, r.unit.sort_key if r.unit else ""))
 
 
@@ -121,11 +139,16 @@ def days(actor: Actor, first: date, last: date, path: str = "") -> list[Row]:
     counted = seen_rows(actor, first, last, path).values("day").annotate(**_SUMS)
     sums: dict[date, dict[str, Any]] = {row["day"]: dict(row) for row in counted}
     every = [first + timedelta(days=n) for n in range((last - first).days + 1)]
-    return [Row(day.strftime("%d/%m"), _numbers(sums.get(day, {})), day=day) for day in every]
+    return [
+        Row(day.strftime("%d/%m"), numbers, day=day, effect=bound(numbers))
+        for day in every
+        for numbers in (_numbers(sums.get(day, {})),)
+    ]
 
 
 def places(actor: Actor, unit: AdminUnit, first: date, last: date) -> list[Row]:
-    """The open places of a commune with their counts, silent ones first."""
+    """The open places of a commune with their counts, silent ones first. Devices are those enrolled for the place alone
+    or among others, as they are today: silent when nothing was heard from them since midnight."""
     found = Place.objects.seen_by(actor).filter(unit__path__startswith=unit.path, closed_at__isnull=True)
     found = found.exclude(kind_id="home").select_related("kind", "unit")
     counts = (
@@ -140,23 +163,20 @@ def places(actor: Actor, unit: AdminUnit, first: date, last: date) -> list[Row]:
         )
     )
     sums: dict[int, dict[str, Any]] = {row["place"]: dict(row) for row in counts}
+    held = _devices_of([place.pk for place in found])
     rows = []
     for place in found:
         counted = sums.get(place.pk, {})
         length = (last - max(first, clock.local(place.opened_at).date())).days + 1
-        rows.append(
-            Row(
-                place.name,
-                Numbers(
-                    counted.get("of_scans", 0),
-                    max(length, 0),
-                    counted.get("active", 0),
-                    counted.get("of_stays", 0),
-                    counted.get("of_exits", 0),
-                ),
-                place=place,
-            )
+        numbers = Numbers(
+            counted.get("of_scans", 0),
+            max(length, 0),
+            counted.get("active", 0),
+            counted.get("of_stays", 0),
+            counted.get("of_exits", 0),
+            *held.get(place.pk, (0, 0, 0)),
         )
+        rows.append(Row(place.name, numbers, place=place, effect=bound(numbers)))
     return sorted(rows, key=lambda r: (r.numbers.scans, r.label))
 
 
@@ -173,12 +193,22 @@ def effect(path: str, numbers: Numbers, now: datetime) -> Effect | None:
     cases told (`engine.seen`: capture and recapture). Without them only a bound can be said: a meeting is seen when
     both were scanned, so no more than the share of active places among open ones, if people were spread evenly.
     """
+    told = _told(path, now)
+    return bound(numbers) if told is None else Effect(round(100 * told.share), True, told.cases)
+
+
+def bound(numbers: Numbers) -> Effect | None:
+    """The most that these counts allow, without anything that cases told."""
+    share = numbers.active_share
+    return None if share is None else Effect(round(100 * share), False, 0)
+
+
+def _told(path: str, now: datetime) -> MeetingsSeen | None:
     for _key, ask in meetings_seen.items():
         told = ask(path, now - timedelta(days=TREND_DAYS))
         if told is not None:
-            return Effect(round(100 * told.share), True, told.cases)
-    share = numbers.active_share
-    return None if share is None else Effect(round(100 * share), False, 0)
+            return told
+    return None
 
 
 def unit_of(actor: Actor, unit_id: int) -> AdminUnit:
@@ -258,6 +288,21 @@ def notices(ids: Iterable[int]) -> list[SilentNotice]:
 
 
 # Devices
+
+
+def _devices_of(place_ids: list[int]) -> dict[int, tuple[int, int, int]]:
+    """Of each place: active devices enrolled for it, how many of them are silent today, how many hold scans."""
+    found: dict[int, tuple[int, int, int]] = {}
+    midnight, wanted = clock.start_of_day(clock.today()), set(place_ids)
+    devices = (
+        Device.objects.filter(state=Device.State.ACTIVE, place_ids__overlap=place_ids) if place_ids else ()
+    )
+    for device in devices:
+        silent = device.last_seen_at is None or device.last_seen_at < midnight
+        for place in wanted.intersection(device.place_ids):
+            number, quiet, behind = found.get(place, (0, 0, 0))
+            found[place] = number + 1, quiet + silent, behind + bool(device.unsent)
+    return found
 
 
 def devices_behind() -> list[int]:

@@ -7,10 +7,12 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from khien.kernel.errors import Invalid
 from khien.kernel.places import reads as places
 from khien.kernel.staff import Actor
 from khien.kernel.staff.reads import communes_of
 from khien.kernel.units.models import AdminUnit
+from khien.rooms.checkpoints import card_rows
 
 
 class UnitChoice(forms.ModelChoiceField):
@@ -137,6 +139,12 @@ class CardOrderForm(forms.Form):
     """Paper passes for the people of a commune."""
 
     unit = UnitChoice(label=_("Xã, phường"), queryset=AdminUnit.objects.none(), empty_label="–")
+    address: Any = forms.CharField(
+        label=_("Chỉ thôn, tổ, phố hoặc hộ"),
+        required=False,
+        max_length=80,
+        help_text=_("Chữ có trong địa chỉ. Để trống: cả xã, phường."),
+    )
     renew = forms.BooleanField(
         label=_("Đổi thẻ mới cho cả người đang có thẻ"),
         required=False,
@@ -148,6 +156,50 @@ class CardOrderForm(forms.Form):
         unit = self.fields["unit"]
         assert isinstance(unit, forms.ModelChoiceField)
         unit.queryset = communes_of(actor, *roles).select_related("parent")
+
+
+class CardListForm(CardOrderForm):
+    """Paper passes for a list of people: pasted, or a file."""
+
+    text = forms.CharField(
+        label=_("Danh sách"),
+        required=False,
+        max_length=200_000,
+        strip=False,
+        widget=forms.Textarea(attrs={"rows": 8}),
+        help_text=_(
+            "Mỗi người một dòng: số căn cước, thẻ bảo hiểm hoặc điện thoại; hoặc họ tên; năm sinh. "
+            "Nhiều ô thì cách nhau bằng dấu chấm phẩy."
+        ),
+    )
+    file = forms.FileField(
+        label=_("Hoặc tệp Excel (.xlsx), CSV"),
+        required=False,
+        help_text=_("Cột theo thứ tự nào cũng được, không quá 2.000 dòng."),
+        widget=forms.ClearableFileInput(attrs={"accept": ".xlsx,.csv,text/csv"}),
+    )
+    households = forms.BooleanField(label=_("In cho cả hộ của từng người trong danh sách"), required=False)
+    address = None
+    field_order = ("unit", "text", "file", "households", "renew")
+
+    def clean(self) -> dict[str, Any]:
+        """The rows of the pasted text and of the file, together."""
+        given = super().clean() or self.cleaned_data
+        text, file = given.pop("text", ""), given.pop("file", None)
+        try:
+            rows = card_rows.of_text(text)
+        except Invalid as problem:
+            self.add_error("text", str(problem))
+            return given
+        try:
+            rows += card_rows.of_file(file.read()) if file else []
+        except Invalid as problem:
+            self.add_error("file", str(problem))
+            return given
+        if not rows and "text" not in self.errors:
+            self.add_error("text", _("Danh sách trống. Dán ít nhất một dòng, hoặc chọn một tệp."))
+        given["rows"] = rows
+        return given
 
 
 class CardFilter(forms.Form):
@@ -181,4 +233,13 @@ class CoverageFilter(forms.Form):
     )
     day = forms.DateField(
         label=_("Đến ngày"), required=False, widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+    )
+    measure = forms.ChoiceField(
+        label=_("Tô màu bản đồ theo"),
+        required=False,
+        choices=[
+            ("active", _("nơi đang mở có quét")),
+            ("exit", _("lượt ở lại có quét ra")),
+            ("silent", _("thiết bị im lặng")),
+        ],
     )

@@ -276,6 +276,8 @@ class TypedPerson(Scoped):
 
 # Posters, printing and coverage have a file of their own; Django looks for models here.
 from khien.rooms.checkpoints.poster_models import (  # noqa: E402
+    CardList,
+    CardRow,
     CommuneCoverage,
     PlaceCoverage,
     Poster,
@@ -285,6 +287,8 @@ from khien.rooms.checkpoints.poster_models import (  # noqa: E402
 )
 
 __all__ = [
+    "CardList",
+    "CardRow",
     "CommuneCoverage",
     "Direction",
     "Due",

@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
+from khien.kernel.intakes.models import Counted, Waiting
 from khien.kernel.places.models import Place
 from khien.kernel.staff.roles import Role
 from khien.kernel.staff.scope import Scoped
@@ -113,6 +114,40 @@ class PrintPart(models.Model):
 
     def __str__(self) -> str:
         return f"{self.run_id}/{self.number}"
+
+
+class CardList(Counted, Scoped):
+    """A list of people for whom paper cards were ordered: `received = stored + duplicate + held`, where stored rows go
+    into `run`. Numbers of the list are not kept."""
+
+    scope_roles = frozenset({Role.COMMUNE_OFFICER, Role.CLERK})
+
+    unit = models.ForeignKey(AdminUnit, models.PROTECT, related_name="+")
+    run = models.OneToOneField(PrintRun, models.SET_NULL, null=True, related_name="card_list")
+    by = models.BigIntegerField(null=True, help_text="account")
+    household = models.PositiveIntegerField(
+        default=0, help_text="people added as members of the same household"
+    )
+
+    class Meta(Counted.Meta):
+        pass
+
+    def __str__(self) -> str:
+        return f"{self.at:%Y-%m-%d %H:%M}"
+
+
+class CardRow(Waiting):
+    """A row of a list for which no card was ordered, until an officer has dealt with it."""
+
+    scope_roles = CardList.scope_roles
+
+    intake = models.ForeignKey(CardList, models.CASCADE, related_name="held_rows")
+
+    class Meta(Waiting.Meta):
+        pass
+
+    def __str__(self) -> str:
+        return f"{self.intake_id}/{self.line}"
 
 
 class PlaceCoverage(Scoped):

@@ -14,7 +14,7 @@ from khien.kernel import clock
 from khien.kernel.errors import NotFound
 from khien.kernel.rules import reads as rules
 from khien.kernel.staff import Actor, Role
-from khien.rooms.checkpoints.models import Poster, PrintPart, PrintRun
+from khien.rooms.checkpoints.models import CardRow, Poster, PrintPart, PrintRun
 
 RULE = "retention.prints"
 
@@ -94,6 +94,12 @@ def file_name(run: PrintRun, number: int | None = None) -> str:
     kind = "ap-phich" if run.kind == PrintRun.Kind.POSTERS else "the-giay"
     name = f"{kind}-{run.unit.code}-{run.pk}"
     return name if number is None else f"{name}-{number:03d}"
+
+
+def held_rows(actor: Actor) -> QuerySet[CardRow]:
+    """Rows of lists for which no card was ordered yet, newest list first."""
+    rows: QuerySet[CardRow] = CardRow.objects.seen_by(actor).filter(state=CardRow.State.OPEN)
+    return rows.select_related("intake__unit").order_by("-intake__at", "line")
 
 
 def posters_of(actor: Actor, place_id: int) -> list[Poster]:

@@ -10,6 +10,7 @@ from django.core import signing
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
+from django.views.decorators.gzip import gzip_page
 
 from khien.kernel import clock
 from khien.kernel.doors import Request, public_page
@@ -18,7 +19,7 @@ from khien.kernel.errors import Invalid, NotFound, Problem
 from khien.kernel.people.models import Person
 from khien.kernel.places import reads as places
 from khien.kernel.staff.reads import NOBODY
-from khien.rooms.checkpoints import passes, posters, verbs
+from khien.rooms.checkpoints import passes, poster_parts, posters, verbs
 from khien.rooms.checkpoints.models import Direction
 from khien.rooms.checkpoints.verbs.checkins import MOST_COMPANIONS, lost_poster
 
@@ -28,6 +29,7 @@ SHOWN_S = 600
 
 
 @public_page
+@gzip_page
 def at_place(request: Request, code: str) -> HttpResponse:
     """The place; one button for who has signed in or holds a pass here, a number and a name for everybody else."""
     check = request.GET.get("m", "")
@@ -65,6 +67,21 @@ def at_place(request: Request, code: str) -> HttpResponse:
 
 
 @public_page
+def part(request: Request, version: str, name: str) -> HttpResponse:
+    """The style sheet or a script of these pages, of the version that is served now."""
+    found = poster_parts.parts().get(name)
+    if found is None or version != poster_parts.version():
+        raise NotFound()
+    headers = {"Cache-Control": "public, max-age=31536000, immutable", "Vary": "Accept-Encoding"}
+    if "gzip" not in request.headers.get("Accept-Encoding", ""):
+        return HttpResponse(found.plain, content_type=found.kind, headers=headers)
+    return HttpResponse(
+        found.packed, content_type=found.kind, headers={**headers, "Content-Encoding": "gzip"}
+    )
+
+
+@public_page
+@gzip_page
 def checked_in(request: Request, token: str) -> HttpResponse:
     """The confirmation to hold up to the guard: place, time, how many. It says how old it is, and moves."""
     try:

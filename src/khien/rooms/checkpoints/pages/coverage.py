@@ -17,7 +17,7 @@ from khien.kernel import clock
 from khien.kernel.doors import Request, staff_page
 from khien.kernel.errors import Problem
 from khien.kernel.units.models import AdminUnit
-from khien.rooms.checkpoints import coverage, verbs
+from khien.rooms.checkpoints import coverage, coverage_map, verbs
 from khien.rooms.checkpoints.coverage import READERS, Row
 from khien.rooms.checkpoints.forms import CoverageFilter
 from khien.rooms.checkpoints.verbs.coverage import KEEPERS
@@ -73,6 +73,11 @@ def table(request: Request) -> HttpResponse:
             "devices",
             "silent_devices",
             "behind_devices",
+            "active_share",
+            "exit_share",
+            "silent_share",
+            "meetings_seen_percent",
+            "meetings_measured",
         ]
     )
     path = unit.path if unit is not None else ""
@@ -91,6 +96,12 @@ def table(request: Request) -> HttpResponse:
                 n.devices,
                 n.silent,
                 n.behind,
+                *(
+                    "" if share is None else f"{share:.4f}"
+                    for share in (n.active_share, n.exit_share, n.silent_share)
+                ),
+                "" if row.effect is None else row.effect.percent,
+                "" if row.effect is None else int(row.effect.measured),
             ]
         )
     return answer
@@ -126,21 +137,25 @@ def _page(request: Request, unit: AdminUnit | None) -> HttpResponse:
     path = unit.path if unit is not None else ""
     numbers = coverage.total(request.actor, first, last, path)
     trend = coverage.days(request.actor, first, last, path)
+    rows, of_places = _rows(request, unit, first, last), unit is not None and coverage.is_commune(unit)
+    form = CoverageFilter(request.GET or None)
+    measure = form.cleaned_data["measure"] if form.is_valid() else ""
     context: dict[str, Any] = {
         "unit": unit,
-        "form": CoverageFilter(request.GET or None),
+        "form": form,
         "days": days,
         "first": first,
         "last": last,
         "total": numbers,
-        "rows": _rows(request, unit, first, last),
+        "rows": rows,
+        "map": None if of_places else coverage_map.draw(rows, measure, request.GET.urlencode()),
         "trend": trend,
         "active_bars": _bars([(row.label, row.numbers.active_share) for row in trend]),
         "exit_bars": _bars([(row.label, row.numbers.exit_share) for row in trend]),
         "picture": (WIDTH, HEIGHT),
         "effect": coverage.effect(path, numbers, clock.now()),
         "as_of": coverage.as_of(request.actor),
-        "of_places": unit is not None and coverage.is_commune(unit),
+        "of_places": of_places,
         "may_ask": request.actor.has(*KEEPERS),
     }
     return render(request, "checkpoints/coverage.html", context)

@@ -17,7 +17,7 @@ from khien.kernel.doors import Request, staff_page
 from khien.kernel.errors import NotFound, Problem
 from khien.kernel.staff import Role
 from khien.rooms.checkpoints import printing, verbs
-from khien.rooms.checkpoints.forms import CardOrderForm, PosterOrderForm
+from khien.rooms.checkpoints.forms import CardListForm, CardOrderForm, PosterOrderForm
 from khien.rooms.checkpoints.models import PrintRun
 from khien.rooms.checkpoints.pages import pdf
 from khien.rooms.checkpoints.verbs.passes import ISSUERS
@@ -52,7 +52,47 @@ def order(request: Request, kind: str) -> HttpResponse:
         else:
             return redirect("checkpoints:print_run", run.pk)
     title = _("In áp phích cho cả xã") if kind == "posters" else _("In thẻ giấy cho cả xã")
-    return render(request, "checkpoints/print_order.html", {"form": form, "problem": problem, "title": title})
+    return render(
+        request,
+        "checkpoints/print_order.html",
+        {"form": form, "problem": problem, "title": title, "kind": kind},
+    )
+
+
+@staff_page(*ISSUERS)
+def order_list(request: Request) -> HttpResponse:
+    """Order paper passes for a list of people; what became of each row."""
+    form = CardListForm(request.POST or None, request.FILES or None, actor=request.actor, roles=ISSUERS)
+    answer = problem = None
+    if request.method == "POST" and form.is_valid():
+        try:
+            answer = verbs.order_cards_of_list(request.actor, **form.cleaned_data)
+        except Problem as fault:
+            problem = fault
+        else:
+            form = CardListForm(actor=request.actor, roles=ISSUERS, initial={"unit": answer.intake.unit_id})
+    page = Paginator(printing.held_rows(request.actor), 30).get_page(request.GET.get("page"))
+    read(request.actor, "checkpoints.card_rows", rows=[row.pk for row in page.object_list])
+    wrong = problem is not None or bool(form.errors)
+    return render(
+        request,
+        "checkpoints/card_list.html",
+        {"form": form, "problem": problem, "answer": answer, "page": page},
+        status=422 if wrong else 200,
+    )
+
+
+@staff_page(*ISSUERS)
+def dismiss_row(request: Request, row_id: int) -> HttpResponse:
+    """A held row gets no card, for a reason."""
+    if request.method != "POST":
+        return HttpResponseNotAllowed(["POST"])
+    row = printing.held_rows(request.actor).filter(pk=row_id).first()
+    if row is None:
+        raise NotFound()
+    verbs.dismiss_card_row(request.actor, held=row, reason=request.POST.get("reason", ""))
+    messages.success(request, _("Đã bỏ dòng %(line)d.") % {"line": row.line})
+    return redirect("checkpoints:card_list")
 
 
 @staff_page(*EVERYBODY)

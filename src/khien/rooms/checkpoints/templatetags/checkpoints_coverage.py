@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from django import template
 
+from khien.rooms.checkpoints.coverage import Effect
+
 register = template.Library()
 
 
@@ -23,3 +25,11 @@ def bar(share: float | None) -> str:
 def plain(number: float) -> str:
     """With a point in every language."""
     return f"{number:g}"
+
+
+@register.filter
+def meetings(effect: Effect | None) -> str:
+    """Share of meetings that tracing sees: `≈ 31 %` as cases told, `≤ 50 %` where only the most can be said."""
+    if effect is None:
+        return "–"
+    return f"{'≈' if effect.measured else '≤'} {effect.percent} %"

@@ -1,5 +1,12 @@
 """Acts of the checkpoints: storing scans, deriving presence from them, issuing passes, settling what was held."""
 
+from khien.rooms.checkpoints.verbs.card_lists import (
+    LineAnswer,
+    ListAnswer,
+    dismiss_card_row,
+    forget_card_lists,
+    order_cards_of_list,
+)
 from khien.rooms.checkpoints.verbs.checkins import check_in_by_poster
 from khien.rooms.checkpoints.verbs.coverage import (
     count_coverage,
@@ -35,6 +42,8 @@ from khien.rooms.checkpoints.verbs.scans import (
 __all__ = [
     "BatchAnswer",
     "KnownScans",
+    "LineAnswer",
+    "ListAnswer",
     "ScanAnswer",
     "Verdict",
     "build_bundle",
@@ -44,7 +53,9 @@ __all__ = [
     "count_coverage",
     "derive_anew",
     "derive_due",
+    "dismiss_card_row",
     "drop_typed",
+    "forget_card_lists",
     "forget_coverage",
     "forget_prints",
     "hold_from_revoked",
@@ -53,6 +64,7 @@ __all__ = [
     "link_typed",
     "load_scans",
     "order_cards",
+    "order_cards_of_list",
     "order_posters",
     "print_part",
     "print_poster",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import date
 
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils.translation import gettext as _
 
 from khien.kernel import clock
@@ -84,14 +84,23 @@ def order_posters(
 
 @verb(*ISSUERS)
 def order_cards(
-    actor: Actor, *, unit: AdminUnit, people: Sequence[Person] | None = None, renew: bool = False
+    actor: Actor,
+    *,
+    unit: AdminUnit,
+    people: Sequence[Person] | None = None,
+    address: str = "",
+    renew: bool = False,
 ) -> PrintRun:
-    """Order paper passes for the people of a commune, or for a list of them: only those without a valid one, or
-    everybody anew (`renew`), which ends the cards that they have. A job makes the sheets."""
+    """Order paper passes for the people of a commune, of the hamlet, street or household whose `address` has these
+    words, or for a list: only those without a valid one, or everybody anew (`renew`), which ends the cards that they
+    have. A job makes the sheets."""
     actor.must_cover(unit, *ISSUERS)
     found = Person.objects.seen_by(actor).filter(merged_into__isnull=True)
     if people is None:
         found = found.filter(unit__path__startswith=unit.path)
+        if address.strip():
+            there = Q(address__icontains=address.strip()) | Q(household__address__icontains=address.strip())
+            found = found.filter(there)
     else:
         found = found.filter(pk__in=[person.pk for person in people])
     if not renew:

@@ -33,5 +33,6 @@ urlpatterns = [
     path("sheets/rows/<int:pk>/", sheets.mend, name="mend"),
     path("companies/", sheets.companies, name="companies"),
     path("companies/<int:pk>/close/", sheets.close, name="company_close"),
+    path("company/", sheets.company_sheet, name="company_sheet"),
     path("company/<str:token>/", sheets.company, name="company"),
 ]

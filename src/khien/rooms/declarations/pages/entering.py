@@ -140,6 +140,7 @@ def entry_page(request: Request, template: str, form: Form, sheet: Sheet, **more
             "sheet": sheet,
             "client_id": request.POST.get("client_id") or uuid.uuid4(),
             "made_at": request.POST.get("made_at", ""),
+            "leave": left_out(form),
             **more,
         },
         status=422 if sheet.form.is_bound and not sheet.action and sheet.form.errors else 200,
@@ -253,6 +254,17 @@ def prefill(form: Form, content: dict[str, Any]) -> dict[str, Any]:
         else:
             kept[name] = value
     return kept
+
+
+def left_out(form: Form) -> list[str]:
+    """What a phone must not carry over into the next form: names of fields, of rows as `rows.field`."""
+    names = []
+    for item in form.spec.items:
+        if item.ui.get("prefill") is False:
+            names.append(item.name)
+        elif isinstance(item, Rows):
+            names += [f"{item.name}.{q.name}" for q in item.questions if q.ui.get("prefill") is False]
+    return names
 
 
 def _given(request: Request, form: Form) -> tuple[dict[str, Any], Person | None]:

@@ -10,12 +10,14 @@ from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
 from khien.kernel.acts import read
 from khien.kernel.doors import Request, public_page, staff_page
-from khien.kernel.errors import Problem
+from khien.kernel.errors import NotFound, Problem
 from khien.kernel.staff.reads import communes_of
 from khien.rooms.declarations import reads, rows, verbs
 from khien.rooms.declarations.forms import (
@@ -30,6 +32,9 @@ from khien.rooms.declarations.verbs.sheets import hash_of
 
 PAGE = 50
 _NEW_ADDRESS = "declarations_new_address"
+_COMPANY = "declarations_company"
+COMPANY_S = 8 * 3600
+"""So long an opened address goes on in a browser: one working day."""
 
 
 @staff_page(*HELPERS)
@@ -133,8 +138,29 @@ def close(request: Request, pk: int) -> HttpResponse:
 
 @public_page
 def company(request: Request, token: str) -> HttpResponse:
-    """A company sends its sheet: each row's answer is shown to the company, held rows also to the commune."""
+    """The secret address: exchanged at once for a place in the session, so that the token stands in no address bar,
+    bookmark, screenshot or `Referer` afterwards."""
     who = reads.company_of(hash_of(token))
+    request.session[_COMPANY] = [who.token_hash, int(timezone.now().timestamp())]
+    if request.method == "POST":
+        return _company_page(request, who)
+    return redirect("declarations:company_sheet")
+
+
+@public_page
+@never_cache
+def company_sheet(request: Request) -> HttpResponse:
+    """A company sends its sheet: each row's answer is shown to the company, held rows also to the commune."""
+    token_hash, since = request.session.get(_COMPANY, ["", 0])
+    if not token_hash or timezone.now().timestamp() - since > COMPANY_S:
+        request.session.pop(_COMPANY, None)
+        raise NotFound(
+            _("Phiên gửi bảng đã hết."), way_out=_("Mở lại địa chỉ mà y tế xã đã cấp cho cơ quan.")
+        )
+    return _company_page(request, reads.company_of(token_hash))
+
+
+def _company_page(request: Request, who: Company) -> HttpResponse:
     form = SheetForm(request.POST or None, request.FILES or None)
     answer = None
     if request.method == "POST" and form.is_valid():

@@ -6,6 +6,9 @@ import { add, fill, ready, renumber, show } from "../forms/sheet.js";
 const STORE = "khien.declarations.drafts";
 const WEEK_MS = 7 * 24 * 3600 * 1000;
 const TRY_AGAIN_MS = 15000;
+const LAST = "khien.declarations.last"; // {form: {saved, fields}}: only when the holder of the phone asked for it
+const JUST = "khien.declarations.just"; // of this tab: what was just sent, until it is kept or the tab is closed
+const MONTH_MS = 30 * 24 * 3600 * 1000;
 
 function all() {
   try {
@@ -38,8 +41,93 @@ function drop(id) {
   keep(drafts);
 }
 
+function lasts() {
+  try {
+    const found = Object.entries(JSON.parse(localStorage.getItem(LAST)) ?? {});
+    const young = found.filter(([, one]) => Date.now() - one.saved < MONTH_MS);
+    if (young.length !== found.length) keepLasts(Object.fromEntries(young));
+    return Object.fromEntries(young);
+  } catch {
+    return {};
+  }
+}
+
+function keepLasts(them) {
+  try {
+    if (Object.keys(them).length) localStorage.setItem(LAST, JSON.stringify(them));
+    else localStorage.removeItem(LAST);
+  } catch {
+    // A phone that keeps nothing asks again.
+  }
+}
+
+function forgetLast(key) {
+  const them = lasts();
+  delete them[key];
+  keepLasts(them);
+}
+
+/** Remember in this tab what was sent, so that the next page can offer to keep it. */
+function stash(draft) {
+  if (!draft) return;
+  const left = draft.leave ?? [];
+  const gone = (name) =>
+    left.some((one) => {
+      const [whole, part] = one.split(".");
+      if (!part) return name === whole || name.startsWith(`${whole}-`);
+      return name.startsWith(`${whole}-`) && new RegExp(`^\\d+-${part}(-|$)`).test(name.slice(whole.length + 1));
+    });
+  const fields = draft.fields.filter(([name]) => !gone(name));
+  try {
+    sessionStorage.setItem(JUST, JSON.stringify({ key: draft.key, saved: Date.now(), fields }));
+  } catch {
+    // Nothing is offered then.
+  }
+}
+
 // What was just received is no draft any more.
-for (const sent of document.querySelectorAll("[data-draft-sent]")) drop(sent.dataset.draftSent);
+for (const sent of document.querySelectorAll("[data-draft-sent]")) {
+  if (all()[sent.dataset.draftSent]) stash(all()[sent.dataset.draftSent]);
+  drop(sent.dataset.draftSent);
+}
+
+const offer = document.querySelector("[data-keep-last]");
+if (offer) offerToKeep();
+
+function offerToKeep() {
+  let just = null;
+  try {
+    just = JSON.parse(sessionStorage.getItem(JUST));
+    sessionStorage.removeItem(JUST);
+  } catch {
+    return;
+  }
+  if (!just) return;
+  const said = offer.querySelector("[role=status]");
+  const [keeping, forgetting] = [offer.querySelector("[data-keep]"), offer.querySelector("[data-forget]")];
+  const turn = () => {
+    const kept = just.key in lasts();
+    keeping.hidden = kept;
+    forgetting.hidden = !kept;
+    said.textContent = kept ? offer.dataset.kept : "";
+  };
+  const { key, ...last } = just;
+  keeping.addEventListener("click", () => {
+    keepLasts({ ...lasts(), [key]: last });
+    turn();
+    forgetting.focus();
+  });
+  forgetting.addEventListener("click", () => {
+    forgetLast(key);
+    turn();
+    said.textContent = offer.dataset.gone;
+    keeping.focus();
+  });
+  // Who keeps already keeps the newest.
+  if (key in lasts()) keepLasts({ ...lasts(), [key]: last });
+  turn();
+  offer.hidden = false;
+}
 
 const form = document.querySelector("form[data-draft]");
 const place = document.querySelector("[data-drafts]");
@@ -49,6 +137,7 @@ function begin() {
   const words = JSON.parse(place.dataset.draftWords);
   const key = form.dataset.draft;
   const field = (name) => form.elements.namedItem(name);
+  const leave = JSON.parse(document.getElementById("draft-leave")?.textContent ?? "[]");
   let timer = 0;
   let sending = false;
 
@@ -57,6 +146,7 @@ function begin() {
       .filter(([, one]) => one.key === key && !one.ready)
       .sort(([, a], [, b]) => b.saved - a.saved)[0];
     if (last) restore(...last);
+    else if (lasts()[key]) offerLast(lasts()[key]);
   }
   form.addEventListener("input", () => {
     clearTimeout(timer);
@@ -105,6 +195,7 @@ function begin() {
       saved: Date.now(),
       ready: false,
       fields: typed(),
+      leave,
       ...more,
     });
     if (kept) say(words.kept, field("client_id").value);
@@ -113,6 +204,35 @@ function begin() {
   function restore(id, draft) {
     field("client_id").value = id;
     field("version").value = draft.version;
+    fillIn(draft);
+    say(words.shown, id);
+  }
+
+  function offerLast(last) {
+    say(`${words.last} ${new Date(last.saved).toLocaleDateString(document.documentElement.lang === "en" ? "en-GB" : "vi-VN")}.`);
+    const line = document.createElement("div");
+    line.className = "cluster";
+    const one = (text, act) => {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.className = "button button--secondary";
+      button.textContent = text;
+      button.addEventListener("click", act);
+      line.append(button);
+    };
+    one(words.fill, () => {
+      fillIn(last);
+      save();
+      say(words.filled, field("client_id").value);
+    });
+    one(words.forget, () => {
+      forgetLast(key);
+      place.replaceChildren();
+    });
+    place.firstElementChild.append(line);
+  }
+
+  function fillIn(draft) {
     for (const rows of form.querySelectorAll("[data-rows]")) {
       for (const row of rows.querySelectorAll(":scope > [data-row]")) row.remove();
       for (const [name, value] of draft.fields) if (name === `${rows.dataset.rows}-row`) add(rows, value);
@@ -128,7 +248,6 @@ function begin() {
     }
     ready(form);
     show(form);
-    say(words.shown, id);
   }
 
   function choose(select, value, text, draft) {
@@ -170,6 +289,7 @@ function begin() {
     try {
       const answer = await post(all()[id] ?? { key, version: field("version").value, saved: Date.now(), fields: typed() }, id);
       if (answer.status === 200) {
+        stash(all()[id]);
         drop(id);
         location.assign(answer.url);
         return;
@@ -191,6 +311,7 @@ function begin() {
       try {
         const answer = await post(draft, id);
         if (answer.status === 200) {
+          if (field("client_id").value === id) stash(draft);
           drop(id);
           say(`${words.sent} ${answer.code}`);
           if (field("client_id").value === id) location.assign(answer.url);
