@@ -20,8 +20,8 @@ PARTITIONED = (
 )
 SEEDED = (
     "khien.rooms.broadcasts.migrations.0002_templates",
-    "khien.rooms.broadcasts.migrations.0010_carriers",
-    "khien.rooms.broadcasts.migrations.0030_bulletins_work",
+    "khien.rooms.broadcasts.migrations.0004_carriers",
+    "khien.rooms.broadcasts.migrations.0006_bulletins_work",
     "khien.response.migrations.0001_messages",
     "khien.response.migrations.0002_silent_place",
 )

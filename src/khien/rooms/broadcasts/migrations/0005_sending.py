@@ -8,7 +8,7 @@ NUMBERS = "CREATE SEQUENCE broadcasts_sender AS integer CYCLE"
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("broadcasts", "0010_carriers"),
+        ("broadcasts", "0004_carriers"),
     ]
 
     operations = [

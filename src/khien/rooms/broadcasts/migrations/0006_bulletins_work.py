@@ -80,7 +80,7 @@ def write(apps, schema_editor):
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("broadcasts", "0020_sending"),
+        ("broadcasts", "0005_sending"),
     ]
 
     operations = [

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("checkpoints", "0004_gate"),
+        ("checkpoints", "0007_groups"),
         ("units", "0001_initial"),
     ]
 

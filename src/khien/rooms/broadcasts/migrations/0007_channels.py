@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("broadcasts", "0030_bulletins_work"),
+        ("broadcasts", "0006_bulletins_work"),
         ("units", "0001_initial"),
     ]
 
