@@ -51,7 +51,7 @@ def device_of_token(token: str) -> Device | None:
 
 _DEVICE_COLUMNS = [field.attname for field in Device._meta.concrete_fields]
 _DEVICE = (
-    f"SELECT {', '.join(field.column for field in Device._meta.concrete_fields)}"  # noqa: S608 - names of our own
+    f"SELECT {', '.join(str(field.column) for field in Device._meta.concrete_fields)}"  # noqa: S608 - names of our own
     " FROM staff_device WHERE token_hash = %s"
 )
 
