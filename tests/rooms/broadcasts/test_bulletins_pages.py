@@ -292,3 +292,19 @@ def test_an_installation_without_a_channel_does_not_offer_it(
     page = text(author.get(f"{ROOT}new/"))
     assert 'value="sms"' in page
     assert 'value="cap"' not in page
+
+
+def test_receivers_are_counted_when_asked_for_not_on_every_look(
+    press: Press, author: Client, monkeypatch
+) -> None:
+    asked = []
+    monkeypatch.setattr(
+        "khien.rooms.broadcasts.reads.bulletins.estimate", lambda version: asked.append(version.pk)
+    )
+    version = press.ready()
+    root = f"{ROOT}{version.bulletin_id}/"
+    assert "Đếm người nhận" in text(author.get(f"{root}edit/"))
+    author.get(root)
+    assert asked == []
+    author.get(f"{root}edit/?costs=1")
+    assert version.pk in asked

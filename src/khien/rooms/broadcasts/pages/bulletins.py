@@ -229,7 +229,7 @@ def bulletin(request: Request, pk: int) -> HttpResponse:
     decisions = [one for row in history for one in reads.approvals(row)]
     review = getattr(shown, "after_review", None)
     context = {
-        **whole(actor, version),
+        **whole(actor, version, with_costs=version.state == State.SUBMITTED),
         "shown": shown,
         "runs": _runs(shown),
         "history": list(zip(history, [*history[1:], None], strict=True)),
@@ -353,11 +353,12 @@ def short(request: Request, pk: int) -> HttpResponse:
     raise NotFound(_("Không có bản tin này, hoặc bản tin đã được rút."))
 
 
-def whole(actor: Actor, version: BulletinVersion) -> dict[str, Any]:
-    """All that goes out, for the pages of author and approver alike."""
+def whole(actor: Actor, version: BulletinVersion, *, with_costs: bool = True) -> dict[str, Any]:
+    """All that goes out, for the pages of author and approver alike; with what the SMS costs, for which everybody
+    whom it reaches is counted."""
     row, costs, cost_problem = reads.sms_row(version), None, None
     try:
-        costs = reads.estimate(version)
+        costs = reads.estimate(version) if with_costs else None
     except (Problem, ImportError) as wrong:
         cost_problem = wrong if isinstance(wrong, Problem) else None
     script = reads.script(version) if Channel.LOUDSPEAKER in version.channels else None
@@ -389,14 +390,16 @@ def _desk(
     clash: bool = False,
     status: int = 200,
 ) -> HttpResponse:
+    with_costs = "costs" in request.GET
     context = {
-        **whole(request.actor, version),
+        **whole(request.actor, version, with_costs=with_costs),
+        "with_costs": with_costs,
         "form": form,
         "text_forms": [_preview(version, one) for one in texts],
         "problem": problem,
         "clash": _clash(version, form, texts) if clash else [],
         "clash_by": reads.names_of([version.edited_by]).get(version.edited_by or 0, ""),
-        "missing": reads.missing(request.actor, version),
+        "missing": reads.missing(request.actor, version, with_costs=with_costs),
         "choice": AudienceChoice(
             offered=reads.audiences_to_choose(request.actor, version),
             initial={"audience": version.audience_id, "edits": version.edits},

@@ -237,8 +237,9 @@ def estimate(row: BulletinVersion) -> Any:
     return audiences.estimate(whom, text.text, row.plain_sms)
 
 
-def missing(actor: Actor, row: BulletinVersion) -> list[Missing]:
-    """All that keeps a draft from being submitted, in the order of the page."""
+def missing(actor: Actor, row: BulletinVersion, *, with_costs: bool = True) -> list[Missing]:
+    """All that keeps a draft from being submitted, in the order of the page; `with_costs` counts the receivers too,
+    which takes seconds for a province."""
     found = [*_times(row), *_texts(row)]
     if Channel.SMS in row.channels:
         found += _receivers(row)
@@ -246,7 +247,7 @@ def missing(actor: Actor, row: BulletinVersion) -> list[Missing]:
         found += _test(row)
     if Channel.LOUDSPEAKER in row.channels:
         found += _sound(row)
-    if Channel.SMS in row.channels and not found:
+    if with_costs and Channel.SMS in row.channels and not found:
         found += _cost(row)
     return found
 
