@@ -22,9 +22,9 @@ from khien.gateways.sms.smpp import chosen
 from khien.gateways.sms.smpp import link as link_module
 from khien.gateways.sms.smpp.link import SmppLink
 from khien.gateways.sms.smsc import Carrier, Manner
-from khien.rooms.broadcasts import routing
 from khien.rooms.broadcasts.models import Carrier as CarrierRow
 from khien.rooms.broadcasts.models import CarrierPrefix, PortedNumber
+from khien.rooms.broadcasts.reads.carriers import code_of
 from tests.gateways.sms.smpp.conftest import until
 from tests.gateways.sms.test_http_json import Carrier as HttpCarrier
 from tests.gateways.sms.test_http_json import carrier as carrier
@@ -187,12 +187,12 @@ def test_a_number_goes_where_it_was_ported_else_where_its_range_lies() -> None:
     for prefix, owner in (("+8499", viettel), ("+84998", mobifone)):
         CarrierPrefix.objects.update_or_create(prefix=prefix, defaults={"carrier": owner})
     PortedNumber.objects.create(number="+84998000001", carrier=viettel, since=date(2021, 1, 1))
-    assert routing.carrier_code("+84990000001") == "viettel"
-    assert routing.carrier_code("+84998000002") == "mobifone"
-    assert routing.carrier_code("+84998000001") == "viettel"
-    assert routing.carrier_code("+19998000001") == ""
+    assert code_of("+84990000001") == "viettel"
+    assert code_of("+84998000002") == "mobifone"
+    assert code_of("+84998000001") == "viettel"
+    assert code_of("+19998000001") == ""
     CarrierRow.objects.filter(pk=viettel.pk).update(is_active=False)
-    assert routing.carrier_code("+84990000001") == ""
+    assert code_of("+84990000001") == ""
 
 
 def table(code: str, carrier: Carrier, more: str = "") -> str:

@@ -7,7 +7,8 @@ class BroadcastsConfig(AppConfig):
 
     def ready(self) -> None:
         from khien.gateways.sms import carriers
-        from khien.rooms.broadcasts import announce, routing
+        from khien.rooms.broadcasts import announce
+        from khien.rooms.broadcasts.reads.carriers import code_of
 
         announce.announce()
-        carriers.route_by(routing.carrier_code)
+        carriers.route_by(code_of)

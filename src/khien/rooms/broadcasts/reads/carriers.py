@@ -46,6 +46,12 @@ def route_of(number: str) -> Carrier | None:
     return None if longest is None else longest.carrier
 
 
+def code_of(number: str) -> str:
+    """The code of the carrier in use that serves a number in E.164; "" when nobody knows one. The gateway asks."""
+    carrier = route_of(number)
+    return carrier.code if carrier is not None and carrier.is_active else ""
+
+
 def facts_of(number: str) -> NumberFacts:
     """All that is known of a number as somebody types it. Raises `Invalid`."""
     found = to_e164(number, field="number")
