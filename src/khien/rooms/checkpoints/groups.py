@@ -71,7 +71,7 @@ def of_groups(actor: Actor, group_ids: Iterable[UUID]) -> dict[UUID, Party]:
 _PARTIES = """
 SELECT group_id, place_id, min(at), array_agg(DISTINCT person_id) FILTER (WHERE person_id IS NOT NULL),
     count(DISTINCT (subject_kind, subject)) FILTER (WHERE person_id IS NULL)
-FROM checkpoints_scan WHERE group_id = ANY(%s::uuid[]) GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2
+FROM checkpoints_scan WHERE group_id = ANY(%s::uuid[]) AND group_id IS NOT NULL GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2
 """
 
 
