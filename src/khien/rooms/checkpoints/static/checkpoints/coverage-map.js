@@ -22,7 +22,10 @@ if (box && window.L && features.length) {
       items.push(item);
     },
   }).addTo(map);
-  map.fitBounds(layer.getBounds(), { padding: [16, 16], animate: false, maxZoom: 14 });
+  const whole = () => map.fitBounds(layer.getBounds(), { padding: [16, 16], animate: false, maxZoom: 14 });
+  whole();
+  // A phone that is turned shows all communes again.
+  map.on("resize", whole);
 
   items.forEach((item, n) => {
     const shape = item.getElement();
