@@ -71,7 +71,7 @@ def test_coverage_on_a_map_by_keyboard(town: Town, arrive: Arrive) -> None:
     expect(page.get_by_text("Không có trên bản đồ (chưa có ranh giới): ")).to_be_visible()
     words = page.locator("[aria-label='Chú giải'] li").all_inner_texts()
     assert len(words) == 6
-    assert sum(int(re.search(r"(\d+) xã", text)[1]) for text in words) == shown  # type: ignore[index]
+    assert sum(int(re.search(r"(\d+) xã", text)[1]) for text in words) == shown
     visitor.look()
     shot(visitor, "coverage-map")
     visitor.widen(1100)

@@ -22,7 +22,10 @@ if (box && window.L && features.length) {
       items.push(item);
     },
   }).addTo(map);
-  map.fitBounds(layer.getBounds(), { padding: [16, 16], animate: false, maxZoom: 14 });
+  const whole = () => map.fitBounds(layer.getBounds(), { padding: [16, 16], animate: false, maxZoom: 14 });
+  whole();
+  // A phone that is turned shows all communes again.
+  map.on("resize", whole);
 
   items.forEach((item, n) => {
     const shape = item.getElement();
@@ -30,9 +33,12 @@ if (box && window.L && features.length) {
     shape.setAttribute("aria-label", item.feature.properties.text);
     shape.setAttribute("tabindex", n ? "-1" : "0");
     shape.addEventListener("focus", () => {
-      for (const other of items) other.getElement().setAttribute("tabindex", other === item ? "0" : "-1");
+      for (const other of items) {
+        other.getElement().setAttribute("tabindex", other === item ? "0" : "-1");
+        // The others go behind: an element that is moved itself loses the focus.
+        if (other !== item) other.bringToBack();
+      }
       item.setStyle({ color: CHOSEN, weight: 4, dashArray: null });
-      item.bringToFront();
       item.openTooltip();
     });
     shape.addEventListener("blur", () => {
