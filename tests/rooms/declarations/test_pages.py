@@ -271,3 +271,11 @@ def test_every_form_is_drawn_in_english_too(ground: Ground, key: str) -> None:
     page = Client().get(f"/declarations/new/{key}/", headers={"Accept-Language": "en"}).content.decode()
     assert "Year of birth" in page
     assert "Năm sinh" not in page.split("<form")[1].split("</form>")[0]
+
+
+def test_each_fault_leads_to_the_question_that_it_is_about(ground: Ground) -> None:
+    page = Client().post("/declarations/new/health/", {}).content.decode()
+    faults = re.findall(r'<li><a href="#([^"]*)">', page)
+    assert len(faults) > 5
+    missing = [name for name in faults if f'id="{name}"' not in page]
+    assert missing == [], "a group of choices has no field of its own: the first choice stands for it"
