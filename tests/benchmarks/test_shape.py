@@ -17,6 +17,8 @@ from khien.site.bench import names
 ROOT = Path(__file__).parents[2]
 
 SMALLEST = {
+    "audience": "--people 3000",
+    "campaign": "--messages 2000",
     "coverage": "--seeds 1 --people 3000",
     "gate": "--scans 3 --restricted 5",
     "ingest": "--scans 3200 --rounds 1 --people 500 --seconds 1",

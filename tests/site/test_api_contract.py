@@ -102,3 +102,10 @@ def test_the_api_keeps_its_description(callers: dict[str, dict[str, str]]) -> No
         for headers in callers.values():
             keep_promises(operation, headers)
     assert len(operations) >= 4
+
+
+def test_an_address_that_there_is_not_is_answered_as_machines_read(client: Client) -> None:
+    answer = client.get("/api/v1/tracing/cases/-70003/contacts")
+    assert answer.status_code == 404
+    assert answer.json()["code"] == "not_found"
+    assert client.get("/nothing/here/").headers["Content-Type"].startswith("text/html")

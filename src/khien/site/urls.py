@@ -7,6 +7,8 @@ from django.urls import include, path
 
 from khien.site.api import api
 
+handler404 = "khien.site.errors.not_found"
+
 rooms = [
     path(f"{app.rsplit('.', 1)[1]}/", include(f"{app}.pages", namespace=app.rsplit(".", 1)[1]))
     for app in settings.ROOMS
