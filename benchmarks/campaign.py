@@ -118,8 +118,10 @@ def make(messages: int) -> object:
 
     top = make_unit("Hà Nam")
     units = [make_unit(f"Xã {place}", top) for place in range(100)]
+    unlimited = {"rate": 0, "price": 300, "daily_cap": None}
     known = [
-        Carrier.objects.filter(code=code).first() or factories.make_carrier(code=code) for code in CARRIERS
+        Carrier.objects.update_or_create(code=code, defaults={**unlimited, "name": code.title()})[0]
+        for code in CARRIERS
     ]
     return factories.make_campaign(top, messages, carriers=known, units=units, text=TEXT, begin=False)
 

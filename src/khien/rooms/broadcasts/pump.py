@@ -156,7 +156,7 @@ class Pump:
             except Exception as fault:
                 logger.error("receipts: %s; trying again", type(fault).__name__)
                 logger.debug("receipts", exc_info=fault)
-                await loop.run_in_executor(self._receiver, connection.close)
+                await loop.run_in_executor(self._receiver, _disconnect)
                 count = 0
             if count < RECEIPTS:
                 await asyncio.sleep(POLL_S)
@@ -174,7 +174,7 @@ class Pump:
         """Whatever it was: a new connection, a moment later."""
         logger.error("database: %s; trying again", type(fault).__name__)
         logger.debug("database", exc_info=fault)
-        await self._in_thread(connection.close)
+        await self._in_thread(_disconnect)
         await asyncio.sleep(0.5)
 
     async def _turn(self) -> None:
@@ -375,6 +375,11 @@ class Pump:
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+
+def _disconnect() -> None:
+    """Close the connection of the thread that calls: `connection.close` taken elsewhere would be another thread's."""
+    connection.close()
 
 
 def tend(actor: Actor) -> None:
