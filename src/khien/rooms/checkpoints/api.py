@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -173,23 +172,18 @@ def enrol(request: HttpRequest, body: EnrolIn) -> dict[str, Any]:
 def scans(request: HttpRequest) -> HttpResponse:
     """Take a batch of scans; each client-made id is stored once, and every answer is final."""
     # Read and answered without a model: of a busy hour's batches most of the time would go there.
-    with _IN_HAND:
-        body, events = _batch(request)
-        sender = request.auth  # type: ignore[attr-defined]
-        answer = verbs.store_scans(
-            _actor(request, events),
-            events,
-            sent_at=body.sent_at,
-            boot=body.boot,
-            sent_mono=body.sent_mono,
-            since=sender.enrolled_at if isinstance(sender, Device) else None,
-            verdicts=body.verdicts,
-        )
-        return _json({**_counts(answer), "server_time": clock.now(), "answers": _answers(answer)})
-
-
-# While one batch waits for the database the next is read; more threads than these would only take turns.
-_IN_HAND = threading.BoundedSemaphore(2)
+    body, events = _batch(request)
+    sender = request.auth  # type: ignore[attr-defined]
+    answer = verbs.store_scans(
+        _actor(request, events),
+        events,
+        sent_at=body.sent_at,
+        boot=body.boot,
+        sent_mono=body.sent_mono,
+        since=sender.enrolled_at if isinstance(sender, Device) else None,
+        verdicts=body.verdicts,
+    )
+    return _json({**_counts(answer), "server_time": clock.now(), "answers": _answers(answer)})
 
 
 def _batch(request: HttpRequest) -> tuple[BatchHead, list[Any]]:
