@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from datetime import timedelta
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -27,6 +26,7 @@ from khien.rooms.broadcasts.models import Audience, BulletinVersion, Channel
 from khien.rooms.broadcasts.reads import bulletins as reads
 from khien.rooms.broadcasts.sender import send_broadcast
 from khien.rooms.broadcasts.verbs import approving, bulletins
+from khien.rooms.broadcasts.verbs import campaigns as sending_campaigns
 from khien.rooms.broadcasts.verbs.bulletins import Draft
 from tests.factories import NOON, make_account, make_province, make_unit
 
@@ -160,11 +160,10 @@ class Press(SimpleNamespace):
         return client
 
 
-class NotedCampaigns(ModuleType):
+class NotedCampaigns:
     """What the SMS channel asks the campaigns for."""
 
     def __init__(self) -> None:
-        super().__init__("campaigns")
         self.made: list[dict[str, Any]] = []
 
     def create(self, actor: Actor, **given: Any) -> None:
@@ -177,8 +176,7 @@ def furnish(monkeypatch: pytest.MonkeyPatch) -> Iterator[Press]:
         province, _district, commune = make_province()
         heard: list[tuple[str, str, int]] = []
         campaigns = NotedCampaigns()
-        monkeypatch.setitem(sys.modules, "khien.rooms.broadcasts.verbs.campaigns", campaigns)
-        monkeypatch.setattr("khien.rooms.broadcasts.verbs.campaigns", campaigns, raising=False)
+        monkeypatch.setattr(sending_campaigns, "create", campaigns.create)
         noted = {key: Noted(key, heard) for key in ("article", "cap", "loudspeaker", "push", "carrier_order")}
         monkeypatch.setattr(channels, "_channels", {**noted, "sms": SmsChannel()})
         monkeypatch.setattr(channels, "_correcting", {"cap"})

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from khien.gateways.sms.text import strip_accents
 from khien.kernel import clock
 from khien.kernel.errors import Text as Words
-from khien.rooms.broadcasts import deriving
+from khien.rooms.broadcasts import deriving, wording
 from khien.rooms.broadcasts.models import BulletinVersion, Channel, ChannelText
 
 PLAIN = (
@@ -129,19 +129,19 @@ def listed(version: BulletinVersion) -> list[tuple[Words, str]]:
         (_("Tiêu đề"), version.title),
         (_("Nội dung"), version.body),
         (_("Liên hệ"), version.contact),
-        (_("Loại tin (CAP)"), version.category),
-        (_("Mức gấp (CAP)"), version.urgency),
-        (_("Mức nặng (CAP)"), version.severity),
-        (_("Mức chắc chắn (CAP)"), version.certainty),
+        (_("Loại tin (CAP)"), str(wording.CATEGORIES[version.category])),
+        (_("Mức gấp (CAP)"), str(wording.URGENCIES[version.urgency])),
+        (_("Mức nặng (CAP)"), str(wording.SEVERITIES[version.severity])),
+        (_("Mức chắc chắn (CAP)"), str(wording.CERTAINTIES[version.certainty])),
         (_("Hiệu lực từ"), _shown(version.effective_at)),
         (_("Hết hiệu lực"), _shown(version.expires_at)),
-        (_("Ngôn ngữ"), ", ".join(version.languages)),
+        (_("Ngôn ngữ"), ", ".join(str(wording.LANGUAGES[key]) for key in version.languages)),
         (_("Kênh"), ", ".join(str(Channel(key).label) for key in Channel.values if key in version.channels)),
         (_("Tin không rõ đã gửi hay chưa"), version.get_policy_display()),
         (_("Khẩn cấp"), _("có") if version.is_emergency else _("không")),
     ]
     for row in texts_of(version):
-        label = f"{row.get_channel_display()} · {row.language}"
+        label = f"{row.get_channel_display()} · {wording.LANGUAGES[row.language]}"
         if row.title:
             rows.append((f"{label} · {_('tiêu đề')}", row.title))
         rows.append((label, final(version, row)))

@@ -8,9 +8,8 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from khien.kernel import clock
-from khien.kernel.alerts import cap
 from khien.kernel.units.models import AdminUnit
-from khien.rooms.broadcasts import deriving
+from khien.rooms.broadcasts import deriving, wording
 from khien.rooms.broadcasts.composing import MAX_LENGTH
 from khien.rooms.broadcasts.deriving import Slot, Text
 from khien.rooms.broadcasts.models import Audience, BulletinVersion, Channel, ChannelText, Recipient
@@ -48,42 +47,6 @@ class TemplateForm(forms.Form):
 
 
 _MOMENT = "%Y-%m-%dT%H:%M"
-_CATEGORIES = {
-    cap.Category.HEALTH: _("Y tế"),
-    cap.Category.SAFETY: _("An toàn"),
-    cap.Category.SECURITY: _("An ninh"),
-    cap.Category.RESCUE: _("Cứu hộ"),
-    cap.Category.MET: _("Thời tiết"),
-    cap.Category.GEO: _("Địa chất"),
-    cap.Category.FIRE: _("Cháy"),
-    cap.Category.ENV: _("Môi trường"),
-    cap.Category.TRANSPORT: _("Giao thông"),
-    cap.Category.INFRA: _("Hạ tầng"),
-    cap.Category.CBRNE: _("Hóa, sinh, phóng xạ"),
-    cap.Category.OTHER: _("Khác"),
-}
-_URGENCIES = {
-    cap.Urgency.IMMEDIATE: _("Làm ngay"),
-    cap.Urgency.EXPECTED: _("Làm sớm (trong vài giờ)"),
-    cap.Urgency.FUTURE: _("Sắp tới"),
-    cap.Urgency.PAST: _("Đã qua"),
-    cap.Urgency.UNKNOWN: _("Chưa rõ"),
-}
-_SEVERITIES = {
-    cap.Severity.EXTREME: _("Đặc biệt nghiêm trọng"),
-    cap.Severity.SEVERE: _("Nghiêm trọng"),
-    cap.Severity.MODERATE: _("Vừa"),
-    cap.Severity.MINOR: _("Nhẹ"),
-    cap.Severity.UNKNOWN: _("Chưa rõ"),
-}
-_CERTAINTIES = {
-    cap.Certainty.OBSERVED: _("Đã xảy ra"),
-    cap.Certainty.LIKELY: _("Rất có thể"),
-    cap.Certainty.POSSIBLE: _("Có thể"),
-    cap.Certainty.UNLIKELY: _("Ít có thể"),
-    cap.Certainty.UNKNOWN: _("Chưa rõ"),
-}
-_LANGUAGES = (("vi", _("Tiếng Việt")), ("en", _("Tiếng Anh")))
 
 
 def _moment(label: Any, *, required: bool, help_text: Any = "") -> forms.DateTimeField:
@@ -175,14 +138,14 @@ class DraftForm(WordsForm):
         label=_("Liên hệ"), max_length=160, required=False, help_text=_("Ví dụ: Đường dây nóng 1900 9095.")
     )
     languages = forms.MultipleChoiceField(
-        label=_("Ngôn ngữ"), choices=_LANGUAGES, widget=forms.CheckboxSelectMultiple
+        label=_("Ngôn ngữ"), choices=list(wording.LANGUAGES.items()), widget=forms.CheckboxSelectMultiple
     )
     effective_at = _moment(_("Có hiệu lực từ"), required=False, help_text=_("Để trống: ngay khi được duyệt."))
     plain_sms = forms.BooleanField(label=_("Tôi đồng ý gửi SMS không dấu"), required=False)
-    category = forms.ChoiceField(label=_("Loại tin"), choices=list(_CATEGORIES.items()))
-    urgency = forms.ChoiceField(label=_("Mức gấp"), choices=list(_URGENCIES.items()))
-    severity = forms.ChoiceField(label=_("Mức nghiêm trọng"), choices=list(_SEVERITIES.items()))
-    certainty = forms.ChoiceField(label=_("Mức chắc chắn"), choices=list(_CERTAINTIES.items()))
+    category = forms.ChoiceField(label=_("Loại tin"), choices=list(wording.CATEGORIES.items()))
+    urgency = forms.ChoiceField(label=_("Mức gấp"), choices=list(wording.URGENCIES.items()))
+    severity = forms.ChoiceField(label=_("Mức nghiêm trọng"), choices=list(wording.SEVERITIES.items()))
+    certainty = forms.ChoiceField(label=_("Mức chắc chắn"), choices=list(wording.CERTAINTIES.items()))
     policy = forms.ChoiceField(
         label=_("Tin không rõ đã gửi hay chưa"), choices=BulletinVersion.Policy.choices
     )
