@@ -17,9 +17,11 @@ from khien.kernel.staff import Role
 from khien.rooms.broadcasts import jobs, pump, verbs
 from khien.rooms.broadcasts.models import (
     Audience,
+    AudienceMember,
     Campaign,
     CampaignResult,
     Chunk,
+    DeadNumber,
     Recipient,
     UnmatchedReceipt,
 )
@@ -142,6 +144,17 @@ def test_a_campaign_is_claimed_settled_and_finished_once(house: House) -> None:
         "state": "finished",
         "counts": {"accepted": 108, "rejected": 12},
     }
+
+
+def test_a_number_that_its_carrier_calls_none_is_left_out_of_what_comes(house: House) -> None:
+    campaign = make_campaign(house.commune, 20)
+    claimed = claim(house, campaign)
+    gone = claimed[0].seqs[0]
+    settle(house, claimed, lambda _chunk, _seq: Answer.REJECTED)
+    CampaignResult.objects.filter(campaign_id=campaign.pk, seq=gone).update(code=campaigns.NO_SUCH_NUMBER)
+    pump.tend(house.system)
+    phone = AudienceMember.objects.get(audience_id=campaign.audience_id, seq=gone).phone
+    assert list(DeadNumber.objects.values_list("number", "code")) == [(phone, campaigns.NO_SUCH_NUMBER)]
 
 
 def test_a_sender_claims_no_more_than_it_has_room_for(house: House) -> None:

@@ -18,6 +18,7 @@ from khien.rooms.broadcasts import composing
 from khien.rooms.broadcasts.events import CAMPAIGN_FINISHED
 from khien.rooms.broadcasts.models import Audience, BulletinVersion, Campaign, CampaignResult, Carrier, Chunk
 from khien.rooms.broadcasts.reads import campaigns as reads
+from khien.rooms.broadcasts.verbs.carriers import mark_dead
 
 CHUNK = 50
 """Members of a chunk at most."""
@@ -282,7 +283,25 @@ def finish(actor: Actor, *, campaign: Campaign) -> bool:
             "counts": counts.by_state(),
         },
     )
+    if dead := _dead_numbers(locked):
+        mark_dead(actor, numbers=dead)
     return True
+
+
+NO_SUCH_NUMBER = "0x0000000b"
+"""ESME_RINVDSTADR of SMPP 3.4: the carrier says that the number is none. Other refusals say nothing of the number."""
+
+
+def _dead_numbers(campaign: Campaign) -> list[tuple[str, str]]:
+    """The numbers that a carrier called none, with its code: left out of the audiences to come."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT m.phone, r.code FROM broadcasts_campaignresult r JOIN broadcasts_audiencemember m"
+            " ON m.audience_id = %s AND m.seq = r.seq"
+            " WHERE r.campaign_id = %s AND r.state = 'rejected' AND r.code = %s",
+            [campaign.audience_id, campaign.pk, NO_SUCH_NUMBER],
+        )
+        return cursor.fetchall()
 
 
 def _locked(campaign: Campaign, actor: Actor | None = None) -> Campaign:
