@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import statistics
 import subprocess
@@ -160,12 +161,16 @@ def test_receipts_over_the_senders_binds_reach_the_campaign(
 
 
 @pytest.mark.django_db(transaction=True)
+ROWS = int(os.environ.get("KHIEN_CAMPAIGN_ROWS", "20000"))
+"""Of the campaign beside which codes leave: 1,000,000 to see it as large as it may be."""
+
+
 def test_a_code_leaves_within_a_second_while_a_campaign_runs(
     smsc: Callable[..., Smsc], journal: Path, children: list[subprocess.Popen[bytes]]
 ) -> None:
     """The carrier takes 100 a second and sends back the rest: a campaign leaves it room for codes."""
     peer = smsc(log=str(journal), rate=100, delay_ms=5)
-    make_campaign(make_province()[2], 20_000, carriers=[make_carrier(rate=100)])
+    make_campaign(make_province()[2], ROWS, carriers=[make_carrier(rate=100)])
     children.append(start_sender(peer.port, window=50, binds=2))
     wait_until(lambda: lines(journal) > 200, 60)
     before, began = lines(journal), time.monotonic()
