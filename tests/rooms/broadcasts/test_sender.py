@@ -160,11 +160,11 @@ def test_receipts_over_the_senders_binds_reach_the_campaign(
     assert reads.totals(campaign.pk).undelivered == 100
 
 
-@pytest.mark.django_db(transaction=True)
 ROWS = int(os.environ.get("KHIEN_CAMPAIGN_ROWS", "20000"))
 """Of the campaign beside which codes leave: 1,000,000 to see it as large as it may be."""
 
 
+@pytest.mark.django_db(transaction=True)
 def test_a_code_leaves_within_a_second_while_a_campaign_runs(
     smsc: Callable[..., Smsc], journal: Path, children: list[subprocess.Popen[bytes]]
 ) -> None:
