@@ -151,7 +151,7 @@ def test_received_is_stored_and_duplicate_and_held(house: House) -> None:
         ((HEAD + "0912345678,Viettel,\n").encode("utf-16"), "wrong_encoding"),
         (b"PK\x03\x04whatever", "not_csv"),
         ("Họ tên,Tuổi\nAn,3\n".encode(), "missing_column"),
-        ((HEAD + "0912345678\0,Viettel,\n").encode(), "not_csv"),
+        ((HEAD + "0912345678\0,Viettel,\n").encode(), "wrong_encoding"),
     ],
 )
 def test_a_file_that_is_no_table_changes_nothing(house: House, content: bytes, code: str) -> None:

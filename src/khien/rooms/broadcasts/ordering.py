@@ -22,9 +22,9 @@ from khien.gateways.sms.text import measure
 from khien.kernel import clock, keys
 from khien.kernel.documents import pdf
 from khien.kernel.errors import Invalid
+from khien.kernel.intakes import files
 from khien.kernel.language import dates
 from khien.kernel.units.models import AdminUnit
-from khien.rooms.broadcasts import ported
 from khien.rooms.broadcasts.models import CarrierOrder
 
 PURPOSE = "carrier-order"
@@ -194,8 +194,8 @@ def report_form(order: CarrierOrder) -> bytes:
 def read_report(order: CarrierOrder, content: bytes) -> Report:
     """A report as CSV (the form, filled in) or JSON (`reference` and the four counts). Raises `Invalid` that names the
     line and column; nothing is then taken."""
-    text = ported.decoded(content).strip()
-    return _from_json(order, text) if text.startswith("{") else _from_csv(order, text)
+    text = files.decoded(content).strip()
+    return _from_json(order, text) if text.startswith("{") else _from_csv(order, content)
 
 
 def checked_report(report: Report) -> Report:
@@ -231,9 +231,9 @@ def _from_json(order: CarrierOrder, text: str) -> Report:
     try:
         told = json.loads(text)
     except ValueError as fault:
-        raise ported.bad_file("not_json", _("Tệp JSON bị hỏng."), _("Xin nhà mạng gửi lại.")) from fault
-    if told.get("reference") != order.reference:
-        raise ported.bad_file(
+        raise files.bad_file("not_json", _("Tệp JSON bị hỏng."), _("Xin nhà mạng gửi lại.")) from fault
+    if not isinstance(told, dict) or told.get("reference") != order.reference:
+        raise files.bad_file(
             "other_order",
             _("Báo cáo này của lệnh khác."),
             _("Mở lệnh có mã ghi trong tệp, rồi tải lên ở đó."),
@@ -241,11 +241,11 @@ def _from_json(order: CarrierOrder, text: str) -> Report:
     return checked_report(report_of({name: _count(told.get(name), name, 1) for name in FIGURES}))
 
 
-def _from_csv(order: CarrierOrder, text: str) -> Report:
-    table = list(csv.reader(io.StringIO(text), delimiter=ported.delimiter(text)))
-    places = ported.columns(table[0], _REPORT_COLUMNS) if table else {}
+def _from_csv(order: CarrierOrder, content: bytes) -> Report:
+    table = files.csv_table(content)
+    places = files.places(table[0], _REPORT_COLUMNS) if table else {}
     if set(_REPORT_COLUMNS) - set(places):
-        raise ported.bad_file(
+        raise files.bad_file(
             "missing_column",
             _("Tệp thiếu cột của mẫu báo cáo."),
             _("Dùng mẫu báo cáo gửi kèm lệnh: %(columns)s.") % {"columns": ", ".join(_REPORT_HEAD)},
@@ -255,16 +255,16 @@ def _from_csv(order: CarrierOrder, text: str) -> Report:
     for line, cells in enumerate(table[1:], start=2):
         if not any(cell.strip() for cell in cells):
             continue
-        row = {name: cells[place].strip() if place < len(cells) else "" for name, place in places.items()}
+        row = files.named(cells, places)
         if row["code"] not in known or row["code"] in {area["code"] for area in areas}:
-            raise ported.bad_file(
+            raise files.bad_file(
                 "bad_area",
                 _("Dòng %(line)d: mã đơn vị không có trong lệnh hoặc ghi hai lần.") % {"line": line},
                 _("Giữ các mã như trong mẫu báo cáo."),
             )
         areas.append({"code": row["code"], **{name: _count(row[name], name, line) for name in FIGURES}})
     if not areas:
-        raise ported.bad_file("empty_file", _("Tệp trống."), _("Ghi ít nhất một dòng."))
+        raise files.bad_file("empty_file", _("Tệp trống."), _("Ghi ít nhất một dòng."))
     totals = {name: sum(area[name] for area in areas) for name in FIGURES}
     return checked_report(report_of(totals, tuple(areas)))
 
@@ -277,7 +277,7 @@ def report_of(counts: dict[str, int], areas: tuple[dict[str, Any], ...] = ()) ->
 def _count(value: object, name: str, line: int) -> int:
     text = re.sub(r"(?<=\d)[.,\s](?=\d{3}\b)", "", str(value).strip())
     if isinstance(value, bool) or not re.fullmatch(r"\d{1,12}", text, re.ASCII):
-        raise ported.bad_file(
+        raise files.bad_file(
             "bad_count",
             _("Dòng %(line)d, cột %(column)s: không phải số nguyên.")
             % {"line": line, "column": _REPORT_HEAD[1 + FIGURES.index(name)]},

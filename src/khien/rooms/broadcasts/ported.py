@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,7 +10,7 @@ from datetime import date
 from django.utils.translation import gettext as _
 
 from khien.kernel.errors import Invalid
-from khien.kernel.language import fold
+from khien.kernel.intakes import files
 
 COLUMNS = {
     "number": ("so dien thoai", "so thue bao", "so", "sdt", "thue bao", "number", "msisdn", "phone"),
@@ -36,35 +34,21 @@ class PortedRow:
 def read_csv(content: bytes) -> Iterator[PortedRow]:
     """The rows of a CSV file with a header line (comma, semicolon or tab). Raises `Invalid` for a file that is not
     UTF-8, not CSV, too long, or lacks a column: nothing of it is then taken."""
-    text = decoded(content)
-    reader = csv.reader(io.StringIO(text), delimiter=delimiter(text))
-    try:
-        table = list(reader)
-    except csv.Error as fault:
-        raise bad_file(
-            "not_csv", _("Tệp này không phải CSV."), _("Lưu lại bảng dưới dạng “CSV UTF-8” rồi gửi.")
-        ) from fault
+    table = files.csv_table(content)
     if len(table) < 2:
-        raise bad_file("empty_file", _("Tệp trống."), _("Gửi tệp có dòng tiêu đề và ít nhất một dòng."))
+        raise files.empty_file()
     if len(table) > MAX_ROWS + 1:
-        raise bad_file(
-            "too_many_rows",
-            _("Có %(count)d dòng, quá nhiều cho một lần.") % {"count": len(table) - 1},
-            _("Chia thành các phần không quá %(limit)d dòng.") % {"limit": MAX_ROWS},
-        )
-    places = columns(table[0], COLUMNS)
+        raise files.too_many_rows(len(table) - 1, MAX_ROWS)
+    places = files.places(table[0], COLUMNS)
     if not {"number", "carrier"} <= set(places):
-        raise bad_file(
+        raise files.bad_file(
             "missing_column",
             _("Tệp thiếu cột số điện thoại hoặc nhà mạng."),
             _("Dòng đầu của tệp ghi tên cột: Số điện thoại, Nhà mạng; có thể thêm Ngày chuyển."),
         )
     for line, cells in enumerate(table[1:], start=2):
         if any(cell.strip() for cell in cells):
-            yield PortedRow(
-                line,
-                **{n: cells[place].strip() if place < len(cells) else "" for n, place in places.items()},
-            )
+            yield PortedRow(line, **files.named(cells, places))
 
 
 def read_day(text: str) -> date | None:
@@ -83,46 +67,3 @@ def read_day(text: str) -> date | None:
             code="bad_date",
             way_out=_("Ghi như 31/01/2022 hoặc 2022-01-31."),
         ) from fault
-
-
-def decoded(content: bytes) -> str:
-    """A file's text. Raises `Invalid` unless it is UTF-8."""
-    if content.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
-        raise bad_file(
-            "not_csv", _("Đây là tệp Excel, không phải CSV."), _("Trong Excel chọn Lưu thành “CSV UTF-8”.")
-        )
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as fault:
-        raise bad_file(
-            "wrong_encoding",
-            _("Tệp không dùng bảng mã UTF-8 (lỗi ở byte thứ %(place)d).") % {"place": fault.start + 1},
-            _("Lưu lại bảng dưới dạng “CSV UTF-8” rồi gửi; chưa dòng nào được nhận."),
-        ) from fault
-    if "\0" in text:
-        raise bad_file(
-            "not_csv", _("Tệp này không phải CSV."), _("Lưu lại bảng dưới dạng “CSV UTF-8” rồi gửi.")
-        )
-    return text
-
-
-def delimiter(text: str) -> str:
-    """Of comma, semicolon and tab the one that the first line has most of."""
-    first = text.split("\n", 1)[0]
-    return max(",;\t", key=first.count)
-
-
-def columns(head: list[str], known: dict[str, tuple[str, ...]]) -> dict[str, int]:
-    """Where each column stands, by its names."""
-    places: dict[str, int] = {}
-    for place, cell in enumerate(head):
-        said = fold(cell).replace("_", " ")
-        for name, words in known.items():
-            if said in words:
-                places.setdefault(name, place)
-    return places
-
-
-def bad_file(code: str, message: str, way_out: str) -> Invalid:
-    """A file of which nothing is taken."""
-    return Invalid(message, field="file", code=code, way_out=way_out)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 import re
 import uuid
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
-from typing import Any
+from datetime import date
 
 from django.http import QueryDict
 from django.utils.crypto import salted_hmac
@@ -20,12 +17,12 @@ from django.utils.translation import gettext as _
 from khien.kernel import clock
 from khien.kernel.errors import Invalid
 from khien.kernel.forms.fields import plain
+from khien.kernel.intakes import files
 from khien.kernel.language import fold
 from khien.kernel.units import reads as units
 from khien.kernel.units.models import AdminUnit, Tier
 
 MAX_ROWS = 5000
-MAX_UNPACKED = 60 * 1024 * 1024
 
 COLUMNS: dict[str, tuple[str, ...]] = {
     "full_name": ("Họ và tên", "họ tên", "full name", "name"),
@@ -82,90 +79,21 @@ class SheetRow:
 def read(name: str, content: bytes) -> list[SheetRow]:
     """The rows of a CSV (UTF-8) or XLSX file with a header. Raises `Invalid` for a file that cannot be read, lacks a
     column or is too long: nothing of it is then taken."""
-    table = _xlsx(content) if content.startswith(b"PK\x03\x04") else _csv(content)
-    table = [[plain(cell) for cell in row] for row in table]
+    table = [[plain(cell) for cell in row] for row in files.table(content, most_rows=MAX_ROWS)]
     table_rows = [(number, row) for number, row in enumerate(table, start=1) if any(row)]
     if len(table_rows) < 2:
-        raise _bad("empty_file", _("Tệp trống."), _("Gửi tệp có dòng tiêu đề và ít nhất một dòng."))
+        raise files.empty_file()
     if len(table_rows) - 1 > MAX_ROWS:
-        raise _bad(
-            "too_many_rows",
-            _("Có %(count)d dòng, quá nhiều cho một lần.") % {"count": len(table_rows) - 1},
-            _("Chia thành các tệp không quá %(limit)d dòng.") % {"limit": MAX_ROWS},
-        )
+        raise files.too_many_rows(len(table_rows) - 1, MAX_ROWS)
     places = _places(table_rows[0][1])
-    return [
-        SheetRow(number, {name: row[at] if at < len(row) else "" for name, at in places.items()})
-        for number, row in table_rows[1:]
-    ]
-
-
-def _xlsx(content: bytes) -> list[list[str]]:
-    # Here, not above: a web process that reads no sheet starts a quarter of a second sooner.
-    from openpyxl import load_workbook
-    from openpyxl.utils.exceptions import InvalidFileException
-
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as packed:
-            if sum(part.file_size for part in packed.infolist()) > MAX_UNPACKED:
-                raise _bad("too_big", _("Tệp quá lớn."), _("Chia thành nhiều tệp nhỏ hơn."))
-        book = load_workbook(io.BytesIO(content), read_only=True, data_only=True, keep_links=False)
-        sheet = book.worksheets[0]
-        return [
-            [_cell(value) for value in row]
-            for row in sheet.iter_rows(max_row=MAX_ROWS + 50, max_col=40, values_only=True)
-        ]
-    except Invalid:
-        raise
-    except (InvalidFileException, zipfile.BadZipFile, KeyError, ValueError, OSError, IndexError, TypeError, EOFError,
-            AttributeError, SyntaxError) as fault:  # fmt: skip
-        # A damaged workbook breaks the library in many ways; none of them is ours to tell apart.
-        raise _bad(
-            "not_xlsx", _("Không mở được tệp Excel này."), _("Mở tệp bằng Excel, lưu lại dạng .xlsx rồi gửi.")
-        ) from fault
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "có" if value else "không"
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    if isinstance(value, datetime | date):
-        return value.strftime("%d/%m/%Y")
-    return str(value)
-
-
-def _csv(content: bytes) -> list[list[str]]:
-    try:
-        text = content.decode("utf-8-sig")
-        if "\0" in text:
-            raise ValueError
-        return list(csv.reader(io.StringIO(text), delimiter=_delimiter(text)))
-    except (ValueError, csv.Error) as fault:
-        raise _bad(
-            "not_csv",
-            _("Tệp không phải Excel (.xlsx) và cũng không phải CSV dùng bảng mã UTF-8."),
-            _("Tải mẫu, điền vào mẫu rồi gửi; chưa dòng nào được nhận."),
-        ) from fault
-
-
-def _delimiter(text: str) -> str:
-    header = text.split("\n", 1)[0]
-    return max(",;\t", key=header.count)
+    return [SheetRow(number, files.named(row, places)) for number, row in table_rows[1:]]
 
 
 def _places(header: Sequence[str]) -> dict[str, int]:
-    titles = [fold(re.sub(r"[(*].*", "", title)) for title in header]
-    places = {}
-    for name, words in COLUMNS.items():
-        place = next((titles.index(fold(word)) for word in words if fold(word) in titles), None)
-        if place is not None:
-            places[name] = place
+    places = files.places([re.sub(r"[(*].*", "", title) for title in header], COLUMNS)
     missing = [COLUMNS[name][0] for name in _REQUIRED if name not in places]
     if missing:
-        raise _bad(
+        raise files.bad_file(
             "missing_column",
             _("Tệp thiếu cột: %(columns)s.") % {"columns": ", ".join(missing)},
             _("Tải mẫu và giữ nguyên dòng tiêu đề."),
@@ -326,7 +254,3 @@ def template() -> bytes:
     out = io.BytesIO()
     book.save(out)
     return out.getvalue()
-
-
-def _bad(code: str, message: str, way_out: str) -> Invalid:
-    return Invalid(message, field="file", code=code, way_out=way_out)

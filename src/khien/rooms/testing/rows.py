@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +13,7 @@ from django.utils.translation import gettext as _
 
 from khien.kernel import clock
 from khien.kernel.errors import Invalid
+from khien.kernel.intakes import files
 from khien.kernel.language import fold
 from khien.rooms.testing.models import Value
 
@@ -110,64 +109,23 @@ def read_moment(text: str) -> datetime | None:
 def read_csv(content: bytes) -> list[ResultRow]:
     """The rows of a CSV file with a header line (comma, semicolon or tab). Raises `Invalid` for a file that is
     not UTF-8, not CSV, or lacks a column: nothing of it is then taken."""
-    lines = _decoded(content)
-    reader = csv.reader(io.StringIO(lines), delimiter=_delimiter(lines))
-    try:
-        table = list(reader)
-    except csv.Error as fault:
-        raise _bad_file(
-            "not_csv", _("Tệp này không phải CSV."), _("Lưu lại bảng dưới dạng “CSV UTF-8” rồi gửi.")
-        ) from fault
+    table = files.csv_table(content)
     if not table:
-        raise _bad_file("empty_file", _("Tệp trống."), _("Gửi tệp có dòng tiêu đề và ít nhất một dòng."))
+        raise files.empty_file()
     places = _places(table[0])
-    rows = []
-    for number, cells in enumerate(table[1:], start=2):
-        if not any(cell.strip() for cell in cells):
-            continue
-        named = {name: cells[place].strip() if place < len(cells) else "" for name, place in places.items()}
-        rows.append(ResultRow(line=number, **named))
-    return rows
-
-
-def _decoded(content: bytes) -> str:
-    if content.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
-        raise _bad_file(
-            "not_csv", _("Đây là tệp Excel, không phải CSV."), _("Trong Excel chọn Lưu thành “CSV UTF-8”.")
-        )
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as fault:
-        raise _bad_file(
-            "wrong_encoding",
-            _("Tệp không dùng bảng mã UTF-8 (lỗi ở byte thứ %(place)d).") % {"place": fault.start + 1},
-            _("Lưu lại bảng dưới dạng “CSV UTF-8” rồi gửi; chưa dòng nào được nhận."),
-        ) from fault
-    if "\0" in text:
-        raise _bad_file(
-            "wrong_encoding",
-            _("Tệp không dùng bảng mã UTF-8."),
-            _("Lưu lại bảng dưới dạng “CSV UTF-8” rồi gửi; chưa dòng nào được nhận."),
-        )
-    return text
-
-
-def _delimiter(text: str) -> str:
-    header = text.split("\n", 1)[0]
-    return max(",;\t", key=header.count)
+    return [
+        ResultRow(line=number, **files.named(cells, places))
+        for number, cells in enumerate(table[1:], start=2)
+        if any(cell.strip() for cell in cells)
+    ]
 
 
 def _places(header: Sequence[str]) -> dict[str, int]:
-    titles = [fold(title.replace("_", " ")) for title in header]
-    places = {}
-    for name, words in COLUMNS.items():
-        place = next((titles.index(word) for word in words if word in titles), None)
-        if place is not None:
-            places[name] = place
+    places = files.places(header, COLUMNS)
     missing = [name for name in _REQUIRED if name not in places]
     if missing:
         wanted = {"barcode": _("Mã ống"), "value": _("Kết quả")}
-        raise _bad_file(
+        raise files.bad_file(
             "missing_column",
             _("Tệp thiếu cột: %(columns)s.") % {"columns": ", ".join(wanted[name] for name in missing)},
             _(
@@ -193,7 +151,3 @@ def _day_first(text: str) -> datetime | None:
         return datetime(year, month, day, hour, minute, second, tzinfo=clock.reads.ZONE)
     except ValueError:
         return None
-
-
-def _bad_file(code: str, message: str, way_out: str) -> Invalid:
-    return Invalid(message, field="file", code=code, way_out=way_out)
