@@ -65,12 +65,12 @@ def measure(people: int, sample: float, seed: int) -> list[Figure]:
     )
 
     def create() -> Any:
-        return verbs.create(officer, register="people", units=[province.pk])
+        return verbs.create_audience(officer, register="people", units=[province.pk])
 
     draft = create()
     preview_s, preview = timed(lambda: reads.preview_of(draft))
-    bare_s, bare = timed(lambda: verbs.freeze(officer, audience=draft))
-    named_s, named = timed(lambda: verbs.freeze(officer, audience=create(), names={"name", "unit"}))
+    bare_s, bare = timed(lambda: verbs.freeze_audience(officer, audience=draft))
+    named_s, named = timed(lambda: verbs.freeze_audience(officer, audience=create(), names={"name", "unit"}))
     assert bare.hash == named.hash
     assert preview.count == bare.count == AudienceMember.objects.filter(audience_id=bare.pk).count()
     estimate_s, estimate = timed(lambda: reads.estimate(bare, TEXT))

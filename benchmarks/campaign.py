@@ -60,19 +60,19 @@ def measure(messages: int, window: int, binds: int, *, receipts: bool) -> list[F
         made_s = time.perf_counter() - began
         with sender(Path(folder)) as child:
             log = Log(Path(folder) / "log")
-            campaigns.start(actor, campaign=campaign)
+            campaigns.start_campaign(actor, campaign=campaign)
             wait_for(lambda: reads.totals(campaign.pk).answered > 0)
             began, busy = time.perf_counter(), busy_s(child.pid)
             done_before = reads.totals(campaign.pk).answered
             wait_for(lambda: reads.totals(campaign.pk).answered > messages // 2)
             log.taken()
-            campaigns.pause(actor, campaign=campaign)
+            campaigns.pause_campaign(actor, campaign=campaign)
             at_click = log.taken()
             paused_at = time.perf_counter()
             wait_for(lambda: reads.totals(campaign.pk).sending == 0)
             after = log.taken() - at_click
             paused_s = time.perf_counter() - paused_at
-            campaigns.resume(actor, campaign=campaign)
+            campaigns.resume_campaign(actor, campaign=campaign)
 
             def is_done() -> bool:
                 totals = reads.totals(campaign.pk)

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import shutil
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -20,13 +19,8 @@ from khien.rooms.broadcasts.verbs import dispatch
 from tests.journeys.conftest import Arrive, Visitor
 from tests.journeys.town import PASSWORD, SYSTEM, Town, at
 
-ROOM = "khien.rooms.broadcasts"
 pytestmark = [
     pytest.mark.django_db(transaction=True),
-    pytest.mark.skipif(
-        not (find_spec(f"{ROOM}.verbs.audiences") and find_spec(f"{ROOM}.verbs.campaigns")),
-        reason="audiences and campaigns are not in this tree",
-    ),
     pytest.mark.skipif(
         not (shutil.which("espeak-ng") and shutil.which("lame")),
         reason="as root, `apt-get install espeak-ng lame`",
@@ -109,7 +103,7 @@ def test_a_bulletin_from_its_template_to_its_approval_by_another_person(town: To
     author.tab_to("main form .actions button", most=150)
 
     # Receivers, sound, test.
-    audience = audiences.create(SYSTEM, register="people", units=[town.commune.pk])
+    audience = audiences.create_audience(SYSTEM, register="people", units=[town.commune.pk])
     page.reload()
     page.locator("[name=audience]").select_option(value=str(audience.pk))
     press(page, "Chọn")

@@ -23,7 +23,7 @@ def send(campaign: Campaign, members: int) -> None:
     system = system_actor("test")
     carriers = tuple(campaign.chunks.values_list("carrier", flat=True).distinct())
     rooms = [Room((carrier,), members // len(carriers), 10_000) for carrier in carriers]
-    claimed = chunks.advance(system, sender=1, rooms=rooms, due=chunks.due_campaigns())
+    claimed = chunks.advance_chunks(system, sender=1, rooms=rooms, due=chunks.due_campaigns())
 
     def outcome(chunk: chunks.Claimed, seq: int) -> Outcome:
         if seq % 20 == 0:
@@ -32,7 +32,7 @@ def send(campaign: Campaign, members: int) -> None:
             return Outcome(chunk.client_id(seq), Answer.UNKNOWN, code="no_answer")
         return Outcome(chunk.client_id(seq), Answer.ACCEPTED, f"m{seq}")
 
-    chunks.advance(
+    chunks.advance_chunks(
         system,
         sender=1,
         settled=[Settled(one, [outcome(one, seq) for seq in one.seqs]) for one in claimed],

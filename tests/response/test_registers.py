@@ -45,9 +45,9 @@ def person(commune: AdminUnit) -> Person:
 
 def members(commune: AdminUnit, register: str, **filters: str) -> list[AudienceMember]:
     names = set(registers.get(register).placeholders) | {"unit"}
-    audience = audiences.create(SYSTEM, register=register, units=[commune.pk], filters=filters)
+    audience = audiences.create_audience(SYSTEM, register=register, units=[commune.pk], filters=filters)
     with suppress(Invalid):
-        audiences.freeze(SYSTEM, audience=audience, names=names)
+        audiences.freeze_audience(SYSTEM, audience=audience, names=names)
     return list(AudienceMember.objects.filter(audience_id=audience.pk).order_by("phone"))
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from khien.kernel import clock
-from khien.rooms.broadcasts import channels
 from khien.rooms.broadcasts.models import BulletinVersion
 from khien.site.demo import press
 from khien.site.demo.staff import make_accounts
@@ -14,8 +13,6 @@ from tests.factories import NOON, make_province
 
 @pytest.mark.django_db
 def test_one_waits_for_its_approver_and_one_is_being_written() -> None:
-    if channels.get("article") is None:
-        pytest.skip("the portal's articles are not in this tree")
     with clock.reads.frozen_at(NOON):
         province, _district, _commune = make_province()
         make_accounts(province)

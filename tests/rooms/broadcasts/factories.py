@@ -88,8 +88,8 @@ def make_campaign(unit: AdminUnit, count: int, *, text: str = TEXT, **more: Any)
     more.setdefault("at_night", True)
     begin = more.pop("begin", True)
     system = system_actor("test")
-    campaign = campaigns.create(system, audience=audience, text=text, **more)
+    campaign = campaigns.create_campaign(system, audience=audience, text=text, **more)
     if begin:
-        campaigns.start(system, campaign=campaign)
+        campaigns.start_campaign(system, campaign=campaign)
     campaign.refresh_from_db()
     return campaign

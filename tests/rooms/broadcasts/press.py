@@ -176,7 +176,7 @@ def furnish(monkeypatch: pytest.MonkeyPatch) -> Iterator[Press]:
         province, _district, commune = make_province()
         heard: list[tuple[str, str, int]] = []
         campaigns = NotedCampaigns()
-        monkeypatch.setattr(sending_campaigns, "create", campaigns.create)
+        monkeypatch.setattr(sending_campaigns, "create_campaign", campaigns.create)
         noted = {key: Noted(key, heard) for key in ("article", "cap", "loudspeaker", "push", "carrier_order")}
         monkeypatch.setattr(channels, "_channels", {**noted, "sms": SmsChannel()})
         monkeypatch.setattr(channels, "_correcting", {"cap"})

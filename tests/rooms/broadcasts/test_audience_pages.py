@@ -78,8 +78,8 @@ def test_the_page_of_an_audience_counts_and_never_lists(house: House) -> None:
     house.people(3)
     OptOut.objects.create(number="+84912340001", at=NOON, how="desk")
     Carrier.objects.filter(code="vinaphone").update(price=300, daily_cap=1)
-    audience = audiences.create(house.officer, register="people", units=[house.commune.pk])
-    audiences.freeze(house.officer, audience=audience, names={"name"})
+    audience = audiences.create_audience(house.officer, register="people", units=[house.commune.pk])
+    audiences.freeze_audience(house.officer, audience=audience, names={"name"})
     for role in (Role.LEADER, Role.COMMUNICATION_OFFICER):
         client = signed_in(role, house.province)
         page = text(client.get(f"/broadcasts/audiences/{audience.pk}/"))

@@ -75,8 +75,8 @@ SHAPES = [
 def frozen(
     house: House, *, register: str = "people", names: tuple[str, ...] = (), **more: object
 ) -> Audience:
-    audience = verbs.create(house.officer, register=register, units=[house.commune.pk], **more)
-    return verbs.freeze(house.officer, audience=audience, names=names)
+    audience = verbs.create_audience(house.officer, register=register, units=[house.commune.pk], **more)
+    return verbs.freeze_audience(house.officer, audience=audience, names=names)
 
 
 def phones(audience: Audience) -> list[str]:
@@ -180,8 +180,8 @@ def test_members_of_one_carrier_in_one_unit_are_a_range(house: House) -> None:
     for n in range(40):
         make_person(f"N{n}", other if n % 3 else house.commune, phone=f"+849{n % 2 + 1}{n:07d}")
     officer = make_actor(Role.COMMUNICATION_OFFICER, house.province)
-    audience = verbs.freeze(
-        officer, audience=verbs.create(officer, register="people", units=[house.province.pk])
+    audience = verbs.freeze_audience(
+        officer, audience=verbs.create_audience(officer, register="people", units=[house.province.pk])
     )
     rows = list(AudienceMember.objects.filter(audience_id=audience.pk).order_by("seq"))
     assert [row.seq for row in rows] == list(range(1, 41))
@@ -202,14 +202,14 @@ def test_the_hash_says_who_they_are(house: House) -> None:
 
 
 def test_nobody_is_an_error_that_says_why_and_leaves_nothing_behind(house: House) -> None:
-    audience = verbs.create(house.officer, register="people", units=[house.commune.pk])
+    audience = verbs.create_audience(house.officer, register="people", units=[house.commune.pk])
     with pytest.raises(Invalid, match="không có ai: nguồn này không có người nào") as wrong:
-        verbs.freeze(house.officer, audience=audience)
+        verbs.freeze_audience(house.officer, audience=audience)
     assert wrong.value.code == "nobody"
     spell(house, "0912000001")
     OptOut.objects.create(number="+84912000001", at=NOON, how="desk")
     with pytest.raises(Invalid, match="đã từ chối nhận tin: 1"):
-        verbs.freeze(house.officer, audience=audience)
+        verbs.freeze_audience(house.officer, audience=audience)
     audience.refresh_from_db()
     assert audience.frozen_at is None
     with connection.cursor() as cursor:
@@ -221,32 +221,34 @@ def test_frozen_twice_is_unchanged_and_cannot_be_described_anew(house: House) ->
     spell(house, "0912000001")
     audience = frozen(house)
     spell(house, "0912000002")
-    again = verbs.freeze(house.officer, audience=audience)
+    again = verbs.freeze_audience(house.officer, audience=audience)
     assert (again.hash, again.count) == (audience.hash, 1)
     with pytest.raises(Conflict, match="đã chốt"):
-        verbs.change(house.officer, audience=audience, register="people", units=[house.commune.pk])
-    renewed = verbs.renew(house.officer, audience=audience)
-    assert verbs.freeze(house.officer, audience=renewed).count == 2
+        verbs.change_audience(house.officer, audience=audience, register="people", units=[house.commune.pk])
+    renewed = verbs.renew_audience(house.officer, audience=audience)
+    assert verbs.freeze_audience(house.officer, audience=renewed).count == 2
 
 
 def test_only_units_that_the_actor_covers(house: House) -> None:
     elsewhere = make_unit("Châu Sơn", house.commune.parent)
     with pytest.raises(NotAllowed, match="Châu Sơn"):
-        verbs.create(house.officer, register="people", units=[house.commune.pk, elsewhere.pk])
+        verbs.create_audience(house.officer, register="people", units=[house.commune.pk, elsewhere.pk])
     with pytest.raises(NotAllowed):
         reads.preview(house.officer, register="people", units=[house.province.pk], filters={})
     with pytest.raises(NotAllowed):
-        verbs.create(house.leader, register="people", units=[house.commune.pk])
+        verbs.create_audience(house.leader, register="people", units=[house.commune.pk])
     spell(house, "0912000001")
     audience = frozen(house)
     stranger = make_actor(Role.COMMUNICATION_OFFICER, elsewhere)
     with pytest.raises(NotFound):
-        verbs.freeze(stranger, audience=audience)
+        verbs.freeze_audience(stranger, audience=audience)
     with pytest.raises(NotFound):
         reads.audience(stranger, audience.pk)
     assert reads.audience(house.leader, audience.pk) == audience
     assert (
-        verbs.create(house.system, register="people", units=[elsewhere.pk, house.commune.pk]).unit.name
+        verbs.create_audience(
+            house.system, register="people", units=[elsewhere.pk, house.commune.pk]
+        ).unit.name
         == "Phủ Lý"
     )
 
@@ -265,7 +267,7 @@ def test_only_units_that_the_actor_covers(house: House) -> None:
 )
 def test_a_filter_that_means_nothing_is_named(house: House, given: dict[str, str], field: str) -> None:
     with pytest.raises(Invalid) as wrong:
-        verbs.create(house.officer, register="people", units=[house.commune.pk], filters=given)
+        verbs.create_audience(house.officer, register="people", units=[house.commune.pk], filters=given)
     assert wrong.value.field == field
     assert wrong.value.way_out
 
@@ -277,7 +279,7 @@ def test_a_register_or_unit_that_is_not_there(house: House) -> None:
         (NotFound, {"register": "people", "units": [10**9]}),
     ):
         with pytest.raises(wrong):
-            verbs.create(house.officer, **more)
+            verbs.create_audience(house.officer, **more)
 
 
 def test_people_are_narrowed_by_age_sex_nationality_and_declaration(house: House) -> None:
@@ -331,9 +333,9 @@ def test_merged_people_and_other_communes_are_not_meant(house: House) -> None:
 def test_missing_values_are_counted_before_anything_is_sent(house: House) -> None:
     spell(house, "0912000001")
     make_person("Ngày sinh", house.commune, phone="0912000002", birth_date=None, birth_year=None)
-    draft = verbs.create(house.officer, register="people", units=[house.commune.pk])
+    draft = verbs.create_audience(house.officer, register="people", units=[house.commune.pk])
     assert reads.missing_values(draft, {"name", "birth_year", "shoe"}) == {"birth_year": 1, "shoe": 2}
-    audience = verbs.freeze(house.officer, audience=draft, names={"name", "birth_year", "unit"})
+    audience = verbs.freeze_audience(house.officer, audience=draft, names={"name", "birth_year", "unit"})
     assert reads.missing_values(audience, {"name", "birth_year", "unit"}) == {"birth_year": 1}
     assert reads.missing_values(audience, {"last_day"}) == {"last_day": 2}
     assert reads.missing_values(audience, ()) == {}
@@ -363,16 +365,16 @@ def test_the_preview_counts_what_freezing_gives(house: House) -> None:
 
 def test_a_description_is_counted_once_a_minute_and_anew_when_it_changes(house: House) -> None:
     spell(house, "0912000001")
-    draft = verbs.create(house.officer, register="people", units=[house.commune.pk])
+    draft = verbs.create_audience(house.officer, register="people", units=[house.commune.pk])
     assert reads.estimate(draft, "Chào").people == reads.preview_of(draft).count == 1
     spell(house, "0912000002")
     assert reads.estimate(draft, "Chào").people == 1
-    verbs.change(
+    verbs.change_audience(
         house.officer, audience=draft, register="people", units=[house.commune.pk], filters={"age_from": "1"}
     )
     draft.refresh_from_db()
     assert reads.estimate(draft, "Chào").people == reads.preview_of(draft).count == 2
-    assert verbs.freeze(house.officer, audience=draft).count == 2
+    assert verbs.freeze_audience(house.officer, audience=draft).count == 2
 
 
 def test_the_estimate_by_carrier(house: House) -> None:
@@ -391,7 +393,7 @@ def test_the_estimate_by_carrier(house: House) -> None:
     assert viettel.refuses
     plain = reads.estimate(audience, text, plain=True)
     assert (plain.parts, plain.over_cap, plain.refused, plain.unpriced) == (3, False, False, False)
-    draft = verbs.create(house.officer, register="people", units=[house.commune.pk])
+    draft = verbs.create_audience(house.officer, register="people", units=[house.commune.pk])
     assert reads.estimate(draft, text) == told
 
 
@@ -399,10 +401,10 @@ def test_parts_are_counted_with_each_members_own_values(house: House) -> None:
     make_person("An", house.commune, phone="0912000001")
     make_person("Nguyễn Thị Hoàng Kim Ngân", house.commune, phone="0912000002")
     text = "Kinh gui {name}: " + "a" * 140
-    draft = verbs.create(house.officer, register="people", units=[house.commune.pk])
-    audience = verbs.freeze(
+    draft = verbs.create_audience(house.officer, register="people", units=[house.commune.pk])
+    audience = verbs.freeze_audience(
         house.officer,
-        audience=verbs.create(house.officer, register="people", units=[house.commune.pk]),
+        audience=verbs.create_audience(house.officer, register="people", units=[house.commune.pk]),
         names={"name"},
     )
     for row in (draft, audience):
@@ -441,7 +443,7 @@ def test_members_are_forgotten_and_the_count_stays(house: House) -> None:
     rules.load_seed(house.system)
     spell(house, "0912000001")
     audience = frozen(house)
-    draft = verbs.create(house.officer, register="people", units=[house.commune.pk])
+    draft = verbs.create_audience(house.officer, register="people", units=[house.commune.pk])
     with clock.reads.frozen_at(NOON + timedelta(days=179)):
         retention.forget(house.system)
         assert phones(audience) == ["+84912000001"]
@@ -465,7 +467,7 @@ def test_two_who_freeze_at_once_make_one_list() -> None:
     with clock.reads.frozen_at(NOON):
         house = furnished()
         spell(house, "0912000001", "0982000001")
-        audience = verbs.create(house.officer, register="people", units=[house.commune.pk])
+        audience = verbs.create_audience(house.officer, register="people", units=[house.commune.pk])
         results: list[object] = []
         start = threading.Barrier(2)
 
@@ -473,7 +475,7 @@ def test_two_who_freeze_at_once_make_one_list() -> None:
             try:
                 start.wait(10)
                 with clock.reads.frozen_at(NOON):
-                    results.append(verbs.freeze(house.officer, audience=audience).hash)
+                    results.append(verbs.freeze_audience(house.officer, audience=audience).hash)
             except Exception as fault:
                 results.append(fault)
             finally:

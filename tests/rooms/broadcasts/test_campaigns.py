@@ -38,7 +38,7 @@ SENDER = 7
 
 def claim(house: House, campaign: Campaign, members: int = 10_000, most: int = 10_000) -> list[Claimed]:
     carriers = tuple(campaign.chunks.values_list("carrier", flat=True).distinct())
-    return chunks.advance(
+    return chunks.advance_chunks(
         house.system, sender=SENDER, rooms=[Room(carriers, members, most)], due=chunks.due_campaigns()
     )
 
@@ -54,7 +54,7 @@ def settle(
         code = "" if said is Answer.ACCEPTED else f"code_{said}"
         return Outcome(chunk.client_id(seq), said, message_id, code)
 
-    chunks.advance(
+    chunks.advance_chunks(
         house.system,
         sender=SENDER,
         settled=[Settled(one, [outcome(one, seq) for seq in one.seqs]) for one in claimed],
@@ -102,7 +102,7 @@ def test_chunks_hold_every_member_once_by_carrier_and_unit(house: House) -> None
 def test_what_cannot_be_sent_is_refused_before_anything_is_made(house: House) -> None:
     def refused(code: str = "", **more: object) -> None:
         with pytest.raises(Invalid) as problem:
-            campaigns.create(house.officer, **{"text": "Xin chao"} | more)
+            campaigns.create_campaign(house.officer, **{"text": "Xin chao"} | more)
         assert not code or problem.value.code == code
 
     refused(audience=make_audience(house.commune, 0))
@@ -114,9 +114,9 @@ def test_what_cannot_be_sent_is_refused_before_anything_is_made(house: House) ->
     Audience.objects.filter(pk=open_audience.pk).update(frozen_at=None)
     open_audience.refresh_from_db()
     with pytest.raises(Conflict):
-        campaigns.create(house.officer, audience=open_audience, text="Xin chao")
+        campaigns.create_campaign(house.officer, audience=open_audience, text="Xin chao")
     with pytest.raises(NotAllowed):
-        campaigns.create(
+        campaigns.create_campaign(
             make_actor(Role.COMMUNICATION_OFFICER, make_unit("Khác")),
             audience=make_audience(house.commune, 3),
             text="Xin chao",
@@ -186,7 +186,7 @@ def test_the_canary_goes_first_and_is_judged(house: House, refused: float, state
     assert bool(campaign.paused_because) == (state == "paused")
     if state == "paused":
         assert claim(house, campaign) == []
-        campaigns.resume(house.leader, campaign=campaign)
+        campaigns.resume_campaign(house.leader, campaign=campaign)
     assert sum(len(chunk.seqs) for chunk in claim(house, campaign)) == 900
 
 
@@ -217,11 +217,11 @@ def test_put_off_members_wait_and_are_sent_later_and_no_other_twice(house: House
 def test_pause_resume_and_cancel(house: House) -> None:
     campaign = make_campaign(house.commune, 200)
     first = claim(house, campaign, members=50)
-    campaigns.pause(house.leader, campaign=campaign, because="Sai giờ")
+    campaigns.pause_campaign(house.leader, campaign=campaign, because="Sai giờ")
     assert claim(house, campaign) == []
-    campaigns.resume(house.officer, campaign=campaign)
+    campaigns.resume_campaign(house.officer, campaign=campaign)
     second = claim(house, campaign, members=50)
-    assert campaigns.cancel(house.officer, campaign=campaign) == 100
+    assert campaigns.cancel_campaign(house.officer, campaign=campaign) == 100
     assert claim(house, campaign) == []
     settle(house, first, Answer.ACCEPTED)
     settle(house, second, lambda _c, seq: Answer.THROTTLED if seq % 2 else Answer.ACCEPTED)
@@ -230,9 +230,9 @@ def test_pause_resume_and_cancel(house: House) -> None:
     campaign.refresh_from_db()
     assert (campaign.state, campaign.ended_at) == (Campaign.State.CANCELLED, NOON)
     with pytest.raises(Conflict):
-        campaigns.resume(house.officer, campaign=campaign)
+        campaigns.resume_campaign(house.officer, campaign=campaign)
     with pytest.raises(NotAllowed):
-        campaigns.pause(house.tracer, campaign=campaign)
+        campaigns.pause_campaign(house.tracer, campaign=campaign)
 
 
 def test_a_campaign_waits_for_its_hour_and_what_is_left_after_it_expires(house: House) -> None:

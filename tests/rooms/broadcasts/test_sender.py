@@ -128,13 +128,13 @@ def test_after_a_pause_at_most_a_window_for_each_bind_leaves(
     campaign = make_campaign(make_province()[2], 5_000)
     children.append(start_sender(peer.port, window=window, binds=binds))
     wait_until(lambda: lines(journal) > 500, 60)
-    campaigns.pause(system_actor("test"), campaign=campaign)
+    campaigns.pause_campaign(system_actor("test"), campaign=campaign)
     at_click = lines(journal)
     wait_until(lambda: reads.totals(campaign.pk).sending == 0, 30)
     after = lines(journal)
     assert after - at_click <= window * binds
     assert after == reads.totals(campaign.pk).accepted
-    campaigns.resume(system_actor("test"), campaign=campaign)
+    campaigns.resume_campaign(system_actor("test"), campaign=campaign)
     wait_until(lambda: lines(journal) > after + 500, 30)
     # Asked to end, it takes what is under way to its answers: nothing is unknown.
     children[-1].terminate()

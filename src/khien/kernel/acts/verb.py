@@ -64,6 +64,8 @@ def verb(
             finally:
                 _running.reset(token)
 
+        if name in _verbs:  # the audit log would not tell one from the other
+            raise LookupError(f"{name} is the name of two verbs")
         _verbs[name] = VerbFact(name, frozenset(roles), residents, function)
         return act
 

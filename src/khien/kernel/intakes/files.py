@@ -1,5 +1,7 @@
-"""Files that people send: CSV (UTF-8; comma, semicolon or tab) and XLSX, as rows of texts. Of a file that cannot be read
-nothing is taken; the answer names the way out."""
+"""Files that people send: CSV (UTF-8; comma, semicolon or tab) and XLSX, as rows of texts.
+
+Of a file that cannot be read nothing is taken; the answer names the way out.
+"""
 
 from __future__ import annotations
 

@@ -105,7 +105,7 @@ class AudienceForm(forms.Form):
         return [self[name] for name in self.fields if name.startswith("f_")]
 
     def described(self) -> dict[str, Any]:
-        """What `verbs.audiences.create` and `reads.audiences.preview` take; after `is_valid`."""
+        """What `create_audience` and `reads.audiences.preview` take; after `is_valid`."""
         given = self.cleaned_data
         return {
             "register": given["register"],
@@ -120,8 +120,8 @@ class AudienceForm(forms.Form):
             return None
         try:
             if self.audience is not None:
-                return verbs.change(self.actor, audience=self.audience, **self.described())
-            return verbs.create(self.actor, **self.described())
+                return verbs.change_audience(self.actor, audience=self.audience, **self.described())
+            return verbs.create_audience(self.actor, **self.described())
         except Problem as wrong:
             self.say(wrong)
             return None

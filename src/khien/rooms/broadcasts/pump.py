@@ -230,7 +230,9 @@ class Pump:
 
     def _write(self, settled: Sequence[Settled], rooms: Sequence[Room]) -> list[Claimed]:
         self._hold_lock()
-        return chunks.advance(self._actor, sender=self._number, settled=settled, rooms=rooms, due=self._due)
+        return chunks.advance_chunks(
+            self._actor, sender=self._number, settled=settled, rooms=rooms, due=self._due
+        )
 
     def _hold_lock(self) -> None:
         """A new connection holds no lock: then we go on under a new number. What was claimed under the old one is still
@@ -389,9 +391,9 @@ def tend(actor: Actor) -> None:
         if campaign.state == Campaign.State.WAITING and not (
             campaign.not_before and campaign.not_before > now
         ):
-            acts.start(actor, campaign=campaign)
+            acts.start_campaign(actor, campaign=campaign)
         if campaign.not_after is not None and campaign.not_after <= now:
-            acts.expire(actor, campaign=campaign)
+            acts.expire_campaign(actor, campaign=campaign)
         if campaign.state == Campaign.State.CANARY:
             acts.judge_canary(actor, campaign=campaign)
         if (
@@ -399,7 +401,7 @@ def tend(actor: Actor) -> None:
             or campaign.state == Campaign.State.CANCELLED
             or campaign.not_after
         ):
-            acts.finish(actor, campaign=campaign)
+            acts.finish_campaign(actor, campaign=campaign)
 
 
 def _parts(chunk: Claimed, message: OutgoingSms) -> int:

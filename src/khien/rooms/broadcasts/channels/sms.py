@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from django.db.models import Sum
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from khien.kernel.errors import Conflict
 from khien.kernel.staff import system_actor
 from khien.rooms.broadcasts.channels import ChannelState, Count
 from khien.rooms.broadcasts.models import Audience, BulletinVersion, Campaign, Channel, Chunk
+from khien.rooms.broadcasts.verbs import campaigns
 
 _OVER = (Campaign.State.CANCELLED, Campaign.State.FINISHED)
 
@@ -18,15 +19,13 @@ class SmsChannel:
     """Starts, cancels and shows the campaign of a version."""
 
     def start(self, version: BulletinVersion) -> None:
-        """Make the campaign; the sender begins with it by itself. Raises what `campaigns.create` raises."""
-        from khien.rooms.broadcasts.verbs import campaigns
-
+        """Make the campaign; the sender begins with it by itself. Raises what `campaigns.create_campaign` raises."""
         if Campaign.objects.filter(version=version).exists():
             return
         row = version.texts.filter(channel=Channel.SMS).first()
         if row is None or version.audience_id is None:
             raise Conflict(_("Bản tin không có tin SMS hoặc người nhận."))
-        campaigns.create(
+        campaigns.create_campaign(
             system_actor("broadcasts"),
             version=version,
             audience=Audience.objects.get(pk=version.audience_id),
@@ -40,11 +39,9 @@ class SmsChannel:
 
     def cancel(self, version: BulletinVersion) -> None:
         """Cancel what has not left."""
-        from khien.rooms.broadcasts.verbs import campaigns
-
         campaign = Campaign.objects.filter(version=version).first()
         if campaign is not None and campaign.state not in _OVER:
-            campaigns.cancel(system_actor("broadcasts"), campaign=campaign)
+            campaigns.cancel_campaign(system_actor("broadcasts"), campaign=campaign)
 
     def state(self, version: BulletinVersion) -> ChannelState | None:
         """The campaign's state and its members by what became of them."""
@@ -68,12 +65,5 @@ class SmsChannel:
                 Count(_("Đã hủy"), sums["cancelled"]),
             ),
             campaign.ended_at or campaign.started_at or campaign.created_at,
-            _page(campaign.pk),
+            reverse("broadcasts:campaign", args=[campaign.pk]),
         )
-
-
-def _page(campaign_id: int) -> str:
-    try:
-        return reverse("broadcasts:campaign", args=[campaign_id])
-    except NoReverseMatch:
-        return ""

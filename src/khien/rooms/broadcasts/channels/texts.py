@@ -25,8 +25,8 @@ def told(version: BulletinVersion, channel: str) -> list[Told]:
     for language in dict.fromkeys(["vi", *(version.languages or [])]):
         row = rows.get(language)
         if row is not None and (row.text or row.title):
-            instruction = getattr(row, "instruction", "")
-            found.append(Told(language, row.title or version.title, row.text or version.body, instruction))
+            title, text = row.title or version.title, row.text or version.body
+            found.append(Told(language, title, text, row.instruction))
         elif language == "vi":
             found.append(Told("vi", version.title, version.body))
     return found

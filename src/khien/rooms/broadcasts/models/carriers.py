@@ -7,6 +7,8 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import Q
 
+from khien.kernel.intakes.models import Counted
+
 
 class Carrier(models.Model):
     """A mobile carrier under contract. Its secrets are not here: `code` names them in the installation's settings."""
@@ -72,23 +74,10 @@ class DeadNumber(models.Model):
         return f"…{self.number[-3:]}"
 
 
-class PortedIntake(models.Model):
+class PortedIntake(Counted):
     """One file of ported numbers that came in: `received = stored + duplicate + held`."""
 
-    at = models.DateTimeField()
     by = models.BigIntegerField(null=True, help_text="account; null for the system")
-    received = models.IntegerField()
-    stored = models.IntegerField()
-    duplicate = models.IntegerField()
-    held = models.IntegerField()
-
-    class Meta:
-        constraints: ClassVar = [
-            models.CheckConstraint(
-                condition=Q(received=models.F("stored") + models.F("duplicate") + models.F("held")),
-                name="ported_intake_adds_up",
-            ),
-        ]
 
     def __str__(self) -> str:
         return f"{self.at:%Y-%m-%d %H:%M}"

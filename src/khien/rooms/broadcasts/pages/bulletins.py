@@ -11,7 +11,7 @@ from django.core.files.uploadedfile import UploadedFile
 from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from khien.gateways.speech import recordings
@@ -407,7 +407,7 @@ def _desk(
         "recording": RecordingForm(),
         "notes": NOTES,
         "test_numbers": TestNumber.objects.count(),
-        "audience_url": _maybe("broadcasts:audiences"),
+        "audience_url": reverse("broadcasts:audiences"),
     }
     return render(request, "broadcasts/bulletins/edit.html", context, status=status)
 
@@ -530,10 +530,3 @@ def _to(request: Request, name: str, pk: int) -> str:
     """Where the pressed button leads."""
     follow = {"submit": "broadcasts:bulletin_submit"}.get(request.POST.get("then", ""), name)
     return reverse(follow, args=[pk])
-
-
-def _maybe(name: str) -> str:
-    try:
-        return reverse(name)
-    except NoReverseMatch:
-        return ""

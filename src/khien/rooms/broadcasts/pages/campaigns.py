@@ -109,20 +109,27 @@ def units(request: Request, pk: int) -> HttpResponse:
 @staff_page(*verbs.HOLDERS)
 def pause(request: Request, pk: int) -> HttpResponse:
     """Nothing more is claimed."""
-    return _act(request, pk, lambda found: verbs.pause(request.actor, campaign=found), _("Đã tạm dừng."))
+    return _act(
+        request, pk, lambda found: verbs.pause_campaign(request.actor, campaign=found), _("Đã tạm dừng.")
+    )
 
 
 @staff_page(*verbs.HOLDERS)
 def resume(request: Request, pk: int) -> HttpResponse:
     """Go on."""
-    return _act(request, pk, lambda found: verbs.resume(request.actor, campaign=found), _("Đã cho gửi tiếp."))
+    return _act(
+        request, pk, lambda found: verbs.resume_campaign(request.actor, campaign=found), _("Đã cho gửi tiếp.")
+    )
 
 
 @staff_page(*verbs.HOLDERS)
 def cancel(request: Request, pk: int) -> HttpResponse:
     """Cancel what is queued."""
     return _act(
-        request, pk, lambda found: verbs.cancel(request.actor, campaign=found), _("Đã hủy phần chưa gửi.")
+        request,
+        pk,
+        lambda found: verbs.cancel_campaign(request.actor, campaign=found),
+        _("Đã hủy phần chưa gửi."),
     )
 
 

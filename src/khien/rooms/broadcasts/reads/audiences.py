@@ -223,7 +223,7 @@ def preview(
     with_opted_out: bool = False,
     names: Collection[str] = (),
 ) -> Preview:
-    """What an audience described so would hold now. Filters as `verbs.audiences.create` takes them; raises what it
+    """What an audience described so would hold now. Filters as `create_audience` takes them; raises what it
     raises."""
     covered_units(actor, units)
     filters = checked_filters(register_of(register), filters)

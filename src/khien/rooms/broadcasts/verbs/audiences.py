@@ -137,10 +137,6 @@ def freeze_audience(actor: Actor, *, audience: Audience, names: Collection[str] 
     return row
 
 
-create, change, renew, freeze = create_audience, change_audience, renew_audience, freeze_audience
-"""What callers write, `audiences.freeze(…)` say; the longer names stand in the audit log."""
-
-
 def partition_of(pk: int) -> str:
     """The table that holds the members of one audience."""
     return f"broadcasts_audiencemember_{int(pk)}"

@@ -438,7 +438,7 @@ def _check_audience(actor: Actor, version: BulletinVersion, audience: Audience) 
 def _freeze(actor: Actor, audience: Audience, names: set[str]) -> Audience:
     from khien.rooms.broadcasts.verbs import audiences
 
-    audiences.freeze(actor, audience=audience, names=names)
+    audiences.freeze_audience(actor, audience=audience, names=names)
     audience.refresh_from_db()
     return audience
 

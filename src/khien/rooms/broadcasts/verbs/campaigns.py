@@ -48,7 +48,7 @@ FROM (
 
 
 @verb(Role.COMMUNICATION_OFFICER, Role.LEADER)
-def create(
+def create_campaign(
     actor: Actor,
     *,
     audience: Audience,
@@ -122,7 +122,7 @@ def create(
 
 
 @verb()
-def start(actor: Actor, *, campaign: Campaign) -> bool:
+def start_campaign(actor: Actor, *, campaign: Campaign) -> bool:
     """Begin to send, when its time has come. Returns whether it began now."""
     locked = _locked(campaign)
     now = clock.now()
@@ -136,7 +136,7 @@ def start(actor: Actor, *, campaign: Campaign) -> bool:
 
 
 @verb(*HOLDERS)
-def pause(actor: Actor, *, campaign: Campaign, because: str = "") -> None:
+def pause_campaign(actor: Actor, *, campaign: Campaign, because: str = "") -> None:
     """Nothing more is claimed from now on: what senders have claimed, at most a window for each bind, still leaves."""
     locked = _locked(campaign, actor)
     if locked.state == Campaign.State.PAUSED:
@@ -150,7 +150,7 @@ def pause(actor: Actor, *, campaign: Campaign, because: str = "") -> None:
 
 
 @verb(*HOLDERS)
-def resume(actor: Actor, *, campaign: Campaign) -> None:
+def resume_campaign(actor: Actor, *, campaign: Campaign) -> None:
     """Go on where it was paused. After a canary that went badly this is the decision to send in spite of it."""
     locked = _locked(campaign, actor)
     if locked.state != Campaign.State.PAUSED:
@@ -168,7 +168,7 @@ def resume(actor: Actor, *, campaign: Campaign) -> None:
 
 
 @verb(*HOLDERS)
-def cancel(actor: Actor, *, campaign: Campaign, because: str = "") -> int:
+def cancel_campaign(actor: Actor, *, campaign: Campaign, because: str = "") -> int:
     """Cancel what is queued for good; what is claimed still leaves. Returns how many members will not be sent to."""
     locked = _locked(campaign, actor)
     if locked.state == Campaign.State.CANCELLED:
@@ -241,7 +241,7 @@ def judge_canary(actor: Actor, *, campaign: Campaign) -> bool:
 
 
 @verb()
-def expire(actor: Actor, *, campaign: Campaign) -> int:
+def expire_campaign(actor: Actor, *, campaign: Campaign) -> int:
     """After `not_after`: what is still queued is cancelled. Returns how many members."""
     locked = _locked(campaign)
     if locked.state not in _OPEN or locked.not_after is None or locked.not_after > clock.now():
@@ -256,7 +256,7 @@ def expire(actor: Actor, *, campaign: Campaign) -> int:
 
 
 @verb()
-def finish(actor: Actor, *, campaign: Campaign) -> bool:
+def finish_campaign(actor: Actor, *, campaign: Campaign) -> bool:
     """Announce `campaign_finished` when nothing is queued or under way any more. Returns whether it did."""
     locked = _locked(campaign)
     if locked.ended_at is not None:

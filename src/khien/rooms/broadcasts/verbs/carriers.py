@@ -187,14 +187,7 @@ def import_ported(actor: Actor, *, rows: Iterable[ported.PortedRow]) -> PortedAn
         ),
         batch_size=_BATCH,
     )
-    record(
-        actor,
-        intake,
-        received=intake.received,
-        stored=intake.stored,
-        duplicate=intake.duplicate,
-        held=intake.held,
-    )
+    record(actor, intake, **intake.counts)
     return PortedAnswer(intake, kept)
 
 

@@ -121,7 +121,7 @@ def living_senders() -> int:
 
 
 @verb()
-def advance(
+def advance_chunks(
     actor: Actor,
     *,
     sender: int,
