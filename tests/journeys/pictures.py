@@ -1,12 +1,14 @@
-"""Pictures for the README: small PNGs of pages and papers."""
+"""Pictures: small PNGs of pages and papers for the README, and whole pages for whoever wants to look at them."""
 
 from __future__ import annotations
 
 import io
+import os
 from pathlib import Path
 
 import typst
 from PIL import Image
+from playwright.sync_api import Page
 
 
 def keep_small(png: bytes) -> bytes:
@@ -31,3 +33,9 @@ def first_page(pdf: bytes, folder: Path, ppi: int = 90) -> bytes:
     smaller = io.BytesIO()
     page.save(smaller, "PNG")
     return smaller.getvalue()
+
+
+def keep(page: Page, name: str) -> None:
+    """Write the whole page as it stands to the folder that KHIEN_PICTURES names, if it names one."""
+    if folder := os.environ.get("KHIEN_PICTURES"):
+        page.screenshot(path=str(Path(folder, f"{name}.png")), full_page=True)

@@ -3,9 +3,7 @@ listened to and approved by another person on a phone, and let out."""
 
 from __future__ import annotations
 
-import os
 import shutil
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -16,7 +14,8 @@ from khien.kernel.staff import verbs as staff
 from khien.kernel.staff.models import Account
 from khien.rooms.broadcasts.models import BulletinVersion
 from khien.rooms.broadcasts.verbs import dispatch
-from tests.journeys.conftest import Arrive, Visitor
+from tests.journeys import pictures
+from tests.journeys.conftest import WIDTHS, Arrive, Visitor
 from tests.journeys.town import PASSWORD, SYSTEM, Town, at
 
 pytestmark = [
@@ -30,15 +29,13 @@ WAIT_MS = 20_000
 
 
 def shot(visitor: Visitor, name: str) -> None:
-    """Keep what the visitor sees, whole, where pictures are asked for."""
-    folder = os.environ.get("KHIEN_SHOTS")
-    if folder:
-        before = visitor.page.viewport_size
-        for width in (390, 1100):
-            visitor.widen(width)
-            visitor.page.screenshot(path=str(Path(folder, f"{name}-{width}.png")), full_page=True)
-        if before:
-            visitor.page.set_viewport_size(before)
+    """Keep what the visitor sees at both widths, where pictures are asked for."""
+    before = visitor.page.viewport_size
+    for width in WIDTHS:
+        visitor.widen(width)
+        pictures.keep(visitor.page, f"{name}-{width}")
+    if before:
+        visitor.page.set_viewport_size(before)
 
 
 def hire(town: Town, username: str, full_name: str, role: Role) -> None:

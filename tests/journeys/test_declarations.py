@@ -13,7 +13,8 @@ from khien.kernel import clock
 from khien.kernel.standing import colours
 from khien.rooms.declarations.models import Declaration, Task
 from khien.rooms.testing.models import SamplingRequest
-from tests.journeys.conftest import Arrive
+from tests.journeys import pictures
+from tests.journeys.conftest import WIDTHS, Arrive, Visitor
 from tests.journeys.town import Town
 from tests.waiting import wait_until
 
@@ -21,15 +22,14 @@ pytestmark = pytest.mark.django_db(transaction=True)
 WAIT_MS = 15_000
 
 
-def shot(visitor, name: str) -> None:
-    """Keep what the visitor sees, whole, where pictures are asked for."""
-    import os
-
-    folder = os.environ.get("KHIEN_SHOTS")
-    if folder:
-        for width in (390, 1100):
-            visitor.widen(width)
-            visitor.page.screenshot(path=str(Path(folder, f"{name}-{width}.png")), full_page=True)
+def shot(visitor: Visitor, name: str) -> None:
+    """Keep what the visitor sees at both widths, where pictures are asked for."""
+    before = visitor.page.viewport_size
+    for width in WIDTHS:
+        visitor.widen(width)
+        pictures.keep(visitor.page, f"{name}-{width}")
+    if before:
+        visitor.page.set_viewport_size(before)
 
 
 def tell(page: Page, name: str, year: str, phone: str, **more: str) -> None:

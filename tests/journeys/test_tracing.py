@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from datetime import date
 from pathlib import Path
 
@@ -13,13 +12,12 @@ from khien.rooms.tracing import verbs
 from khien.rooms.tracing.models import Case, TracedContact
 from khien.rooms.tracing.pairlog import read_log
 from tests.factories import make_account, make_household, make_person, make_place, make_province
+from tests.journeys import pictures
 from tests.journeys.conftest import WIDTHS, Visitor
 from tests.rooms.tracing.scenes import SYSTEM, at, load_rules, open_case, stay
 
 pytestmark = pytest.mark.django_db(transaction=True)
 DATA = Path(__file__).parents[1] / "data/outbreaks"
-PICTURES = os.environ.get("KHIEN_TEST_PICTURES", "")
-"""A folder for pictures of the pages, where somebody wants to look at them."""
 
 
 @pytest.fixture
@@ -74,8 +72,7 @@ def whole(visitor: Visitor, path: str, name: str) -> list[str]:
     for width in WIDTHS:
         visitor.page.set_viewport_size({"width": width, "height": 800})
         visitor.open(path)
-        if PICTURES:
-            visitor.page.screenshot(path=f"{PICTURES}/{name}-{width}.png", full_page=True)
+        pictures.keep(visitor.page, f"{name}-{width}")
         found += [f"{path} at {width}: {fault}" for fault in visitor.faults()]
     visitor.page.set_viewport_size({"width": 1100, "height": 800})
     return found

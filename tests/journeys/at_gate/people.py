@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from datetime import timedelta
 
 from khien.kernel import clock
@@ -12,6 +11,7 @@ from khien.kernel.people.verbs import NewDocument
 from khien.kernel.places.models import Place
 from khien.kernel.staff import system_actor
 from khien.kernel.standing import verbs as standing
+from tests.journeys import pictures
 from tests.journeys.conftest import WIDTHS, Visitor
 
 SYSTEM = system_actor("test")
@@ -43,8 +43,7 @@ def seen(visitor: Visitor, name: str, *, answered: int = 200) -> None:
         # Of a network that is cut the browser always complains.
         faults = [fault for fault in visitor.faults(answered=answered) if "net::ERR_" not in fault]
         found += [f"{name} at {width} px: {fault}" for fault in faults]
-        if folder := os.environ.get("KHIEN_PICTURES"):
-            visitor.page.screenshot(path=f"{folder}/{name}-{width}.png", full_page=True)
+        pictures.keep(visitor.page, f"{name}-{width}")
     small = visitor.page.evaluate(
         "[...document.querySelectorAll('button, .field, .ways label')]"
         ".filter((e) => e.offsetParent && e.offsetHeight < 48).map((e) => e.id || e.textContent)"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from uuid import uuid4
 
 import pytest
@@ -14,6 +13,7 @@ from khien.kernel.places.models import Place
 from khien.kernel.staff import Role
 from khien.rooms.checkpoints import verbs
 from tests.factories import make_account, make_actor
+from tests.journeys import pictures
 from tests.journeys.conftest import Visitor
 from tests.rooms.checkpoints.cards import cccd, event
 
@@ -43,6 +43,5 @@ def test_an_officer_sees_who_came_together(visitor: Visitor, market: Place) -> N
         visitor.look()
         for width in (390, 1100):
             visitor.widen(width)
-            if folder := os.environ.get("KHIEN_PICTURES"):
-                visitor.page.screenshot(path=f"{folder}/together-{name}-{width}.png", full_page=True)
+            pictures.keep(visitor.page, f"together-{name}-{width}")
     assert visitor.kept == []
