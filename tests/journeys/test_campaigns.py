@@ -12,7 +12,8 @@ from khien.rooms.broadcasts.models import Campaign
 from khien.rooms.broadcasts.verbs import chunks
 from khien.rooms.broadcasts.verbs.chunks import Room, Settled
 from tests.factories import make_account, make_province
-from tests.journeys.conftest import Visitor
+from tests.journeys import pictures
+from tests.journeys.conftest import WIDTHS, Visitor
 from tests.rooms.broadcasts.factories import make_campaign, make_carrier
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -62,6 +63,9 @@ def test_a_leader_follows_a_campaign_and_stops_it(visitor: Visitor) -> None:
     expect(done).to_have_text("30 %")
     send(campaign, 6_000)
     expect(done).to_have_text("60 %", timeout=15_000)  # by itself
+    for width in WIDTHS:
+        visitor.widen(width)
+        pictures.keep(visitor.page, f"campaign-{width}")
     visitor.page.get_by_role("button", name="Tạm dừng").click()
     expect(visitor.page.get_by_role("button", name="Gửi tiếp")).to_be_visible()
     visitor.look()
